@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 
 use upsert_benches::sample;
 use upsert_core::{
-    CallContext, Customer, CustomerId, IdSource, PreparedUpsert, Priority, Selection, SystemClock, Terms,
+    CallContext, Customer, CustomerId, IdSource, InLine, PreparedUpsert, Priority, Selection, SystemClock, Terms,
     UpsertProvider, UpsertRequest, canonicalise, phone,
 };
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
@@ -163,6 +163,7 @@ fn answers(criterion: &mut Criterion) {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        in_line: InLine::default(),
     };
     for (kind, provider) in &pipeline.providers {
         let prepared = pipeline.prepare(provider.as_ref(), &customer);

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use upsert_chaos::hostile::Plan;
 use upsert_chaos::hostile::attack::Attack;
 use upsert_chaos::hostile::sheet::{self, Sheet};
 use upsert_chaos::hot::Hot;
@@ -188,8 +189,14 @@ async fn hostile(arguments: &HostileArguments) -> anyhow::Result<bool> {
     let mut sheets = Vec::new();
     for files in [None, Some(arguments.files)] {
         let attacks = &Attack::ALL;
-        let outcomes =
-            upsert_chaos::hostile::run(&arguments.gateway, files, arguments.connections, attacks, CALM).await?;
+        let plan = Plan {
+            files,
+            connections: arguments.connections,
+            calm: CALM,
+            // The listener has as many files open whatever the gateway may have.
+            is_controlled: files.is_none(),
+        };
+        let outcomes = upsert_chaos::hostile::run(&arguments.gateway, plan, attacks).await?;
         sheets.push(Sheet {
             files: files.map_or_else(|| "as many as the machine allows".to_owned(), |files| files.to_string()),
             outcomes,

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use upsert_core::{
-    CallContext, Customer, CustomerId, IdSource, ListQuery, PreparedUpsert, Priority, ProviderError, Selection,
+    CallContext, Customer, CustomerId, IdSource, InLine, ListQuery, PreparedUpsert, Priority, ProviderError, Selection,
     SystemClock, Terms, UpsertRequest, canonicalise,
 };
 use upsert_provider_kit::{Built, ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
@@ -118,6 +118,7 @@ fn context() -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        in_line: InLine::default(),
     }
 }
 

@@ -14,6 +14,7 @@ mod code;
 mod collector;
 mod operator;
 mod receiver;
+pub mod search;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub struct Plan {
     pub reloads: bool,
     /// Whether the test is about one process, or about its file: then there are no replicas.
     pub is_one_process: bool,
+    /// Whether its store is sealed.
+    pub is_sealed: bool,
 }
 
 /// A gateway, three vendors, and a merchant that has a connection to each.
@@ -437,8 +440,8 @@ fn replicas() -> Option<usize> {
 }
 
 /// What `[store]` says beside its URL.
-fn encryption_keys(folder: &Path) -> &'static str {
-    if std::env::var_os("UPSERT_TEST_SEALED").is_none() {
+fn encryption_keys(folder: &Path, plan: &Plan) -> &'static str {
+    if !plan.is_sealed && std::env::var_os("UPSERT_TEST_SEALED").is_none() {
         return "";
     }
     std::fs::write(folder.join("sealing.key"), data_encoding::BASE64.encode(&[7; 32])).expect("a key can be written");
@@ -504,7 +507,7 @@ fn write_configuration(folder: &Path, plan: &Plan, store: &str, vendors: [&Vendo
     let server = &plan.server;
     let gateway = format!(
         "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"{store}\"\n{}\n{}\n{}\n",
-        encryption_keys(folder),
+        encryption_keys(folder, plan),
         api_key(
             "tests",
             KEY,

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{Plan, World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn ann() -> Json {
     json!({ "reference": "ann", "given_name": "Ann", "phone": "2025550123" })

@@ -1,20 +1,31 @@
 //! The ways to do harm without a key, a connection each.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+/// As `nice` has it.
+const LOWEST: i32 = 19;
 /// Longer than this nobody waits to be cut.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How often a byte trickles.
 const TRICKLE: Duration = Duration::from_millis(500);
 /// Connections that are made at a time.
 const AT_ONCE: usize = 256;
+/// How often the same is asked over one connection.
+const TIMES: usize = 64;
 /// So many addresses of this machine's the attackers have.
 const ADDRESSES: u8 = 200;
 
@@ -45,6 +56,10 @@ pub enum Attack {
     SlowReader,
     /// All metrics are asked for again and again, and not read.
     Metrics,
+    /// Whether it is ready is asked again and again, and the answers are read.
+    Readiness,
+    /// The dashboard is asked for with a made-up session each time, and the answers are read.
+    Sessions,
 }
 
 /// How the connections of an attack ended.
@@ -78,7 +93,7 @@ impl Ended {
 
 impl Attack {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Silence,
         Self::Head,
         Self::SecondHead,
@@ -91,6 +106,8 @@ impl Attack {
         Self::NoReader,
         Self::SlowReader,
         Self::Metrics,
+        Self::Readiness,
+        Self::Sessions,
     ];
 
     /// In a few words.
@@ -108,11 +125,29 @@ impl Attack {
             Self::NoReader => "a file of 1.5 MB, not read",
             Self::SlowReader => "a file of 1.5 MB, read byte by byte",
             Self::Metrics => "`/metrics` 64 times, not read",
+            Self::Readiness => "`/readyz` 64 times",
+            Self::Sessions => "`/ops` 64 times with made-up sessions",
         }
     }
 
-    /// Attacks from many addresses at once, until each connection was cut.
-    pub async fn by(self, connections: usize, gateway: SocketAddr) -> Ended {
+    /// Attacks from many addresses at once, until each connection was cut. It has a thread of its own, of the lowest priority:
+    /// attackers have machines of their own, and here they leave the processors to those whom they attack.
+    ///
+    /// # Errors
+    /// There is no such thread.
+    pub async fn by(self, connections: usize, gateway: SocketAddr) -> anyhow::Result<Ended> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (done, ended) = oneshot::channel();
+        thread::Builder::new().name("attackers".to_owned()).spawn(move || {
+            if let Err(error) = setpriority_process(Some(gettid()), LOWEST) {
+                eprintln!("the attackers share the processors with everybody: {error}");
+            }
+            let _ = done.send(runtime.block_on(self.until_cut(connections, gateway)));
+        })?;
+        Ok(ended.await?)
+    }
+
+    async fn until_cut(self, connections: usize, gateway: SocketAddr) -> Ended {
         let mut attackers = JoinSet::new();
         let (mut ended, mut next) = (Ended::default(), 0);
         let mut take = |attacked: Option<Attacked>| match attacked {
@@ -200,13 +235,15 @@ impl Attack {
             Self::NoReader | Self::SlowReader => {
                 "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: gateway\r\n\r\n".to_owned()
             }
-            Self::Metrics => "GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n".repeat(64),
+            Self::Metrics => "GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n".repeat(TIMES),
+            Self::Readiness => "GET /readyz HTTP/1.1\r\nHost: gateway\r\n\r\n".repeat(TIMES),
+            Self::Sessions => made_up_sessions(),
         }
     }
 
     /// A byte now and then, until the end; what comes is read.
     async fn trickling(self, stream: &mut TcpStream) -> io::Result<()> {
-        let trickles = !matches!(self, Self::Silence | Self::Idle);
+        let trickles = !matches!(self, Self::Silence | Self::Idle | Self::Readiness | Self::Sessions);
         let mut last = Instant::now();
         let mut read = [0; 4_096];
         loop {
@@ -222,6 +259,20 @@ impl Attack {
             }
         }
     }
+}
+
+/// Each of another session, which look like those that there are.
+fn made_up_sessions() -> String {
+    let mut requests = String::new();
+    for _ in 0..TIMES {
+        let token = BASE64URL_NOPAD.encode(&rand::random::<[u8; 32]>());
+        let cookie = format!("upsert_gateway_session={token}");
+        let _ = write!(
+            requests,
+            "GET /ops HTTP/1.1\r\nHost: gateway\r\nCookie: {cookie}\r\n\r\n"
+        );
+    }
+    requests
 }
 
 /// Until the other end is gone.

@@ -65,8 +65,17 @@ impl Gateway {
     }
 
     /// What it said so far.
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// What it said once it has said this, or when patience ends. It listens before it says that it is ready.
+    pub async fn log_with(&self, words: &str) -> String {
+        let began = Instant::now();
+        while !self.log().contains(words) && began.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.log()
     }
 
     /// Bytes of memory that it holds.

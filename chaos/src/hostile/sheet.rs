@@ -24,7 +24,7 @@ pub struct Sheet {
 /// Text in Markdown.
 pub fn written(sheets: &[Sheet], command: &str) -> String {
     let mut text = format!(
-        "Measured on {} with {} processors ({}), callers and attackers on the same machine, by\n`{command}`.\n",
+        "Measured on {} with {} processors ({}), callers and attackers on the same machine,\nattackers at the lowest priority, by `{command}`.\n",
         jiff::Zoned::now().date(),
         thread::available_parallelism().map_or(0, usize::from),
         processor().unwrap_or_default(),
@@ -32,14 +32,14 @@ pub fn written(sheets: &[Sheet], command: &str) -> String {
     for sheet in sheets {
         let _ = write!(
             text,
-            "\nOpen files: {}.\n\n| attack | connections | cut within | never cut | memory | callers' p99 before, during | calls answered, failed |\n\
+            "\nOpen files: {}.\n\n| attack | connections | cut within | never cut | memory | callers' p99 before, during, control | calls answered, failed |\n\
              |---|---:|---:|---:|---:|---:|---:|\n",
             sheet.files
         );
         for outcome in &sheet.outcomes {
             let _ = writeln!(
                 text,
-                "| {} | {} | {:.1} s | {} | +{} MiB | {}, {} | {}, {} |",
+                "| {} | {} | {:.1} s | {} | +{} MiB | {}, {}, {} | {}, {} |",
                 outcome.attack.name(),
                 outcome.connections,
                 outcome.ended.longest().as_secs_f64(),
@@ -47,6 +47,7 @@ pub fn written(sheets: &[Sheet], command: &str) -> String {
                 outcome.grown().div_ceil(MIB),
                 milliseconds(outcome.p99.0),
                 milliseconds(outcome.p99.1),
+                outcome.control.map_or_else(|| "–".to_owned(), milliseconds),
                 outcome.calls.0,
                 outcome.calls.1,
             );

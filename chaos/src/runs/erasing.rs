@@ -1,10 +1,12 @@
 //! The process dies at a named point of an erasure: nothing of it was done, or all of it is once the next process has started.
 
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use upsert_core::crash_point as points;
 
 use super::{Places, Report, Run};
 use crate::vendors::ACME;
@@ -15,6 +17,12 @@ pub(super) const BEGINS: &str = "erase.";
 
 /// Of whom it is: in every field, and nowhere else.
 const PERSON: &str = "canaryperson";
+
+/// Nobody else has it.
+const PHONE: &str = "2025550199";
+
+/// What of the person's name in Base64 does not depend on what stands around it.
+const BASE64: [&str; 3] = ["Y2FuYXJ5cGVyc29u", "NhbmFyeXBlcnNvb", "jYW5hcnlwZXJzb2"];
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -46,6 +54,12 @@ pub(super) async fn one_point(places: &Places, name: &str, point: &str, seed: u6
     let has_died = run.world.gateway().dies_within(PATIENCE).await?;
     ensure!(has_died, "{point} was never reached by an erasure");
     run.look_at_the_store()?;
+    if point == points::ERASE_BEFORE_COMMIT {
+        ensure!(
+            !traces(&run).is_empty(),
+            "the person is looked for where it is not: nothing was removed yet"
+        );
+    }
     run.world.start().await?;
     let (customer, _) = say(&run, Method::GET, &format!("/v1/customers/{id}")).await?;
     let certificate = format!("/v1/erasures/{}", id.replace("cus_", "ers_"));
@@ -64,8 +78,8 @@ pub(super) async fn one_point(places: &Places, name: &str, point: &str, seed: u6
 
 /// Made, and waiting for vendors that are paused. Its id.
 async fn person(run: &Run) -> anyhow::Result<String> {
-    let body =
-        json!({ "reference": PERSON, "given_name": PERSON, "email": format!("{PERSON}@x.example"), "notes": PERSON });
+    let body = json!({ "reference": PERSON, "given_name": PERSON, "family_name": PERSON, "phone": format!("+1{PHONE}"),
+        "email": format!("{PERSON}@x.example"), "notes": PERSON });
     let request = run.world.client.post(run.world.url("/v1/customers")).bearer_auth(KEY);
     let request = request.header("Merchant-Id", ACME).header("Prefer", "respond-async");
     let (status, made) = run
@@ -82,19 +96,28 @@ async fn say(run: &Run, method: Method, path: &str) -> anyhow::Result<(u16, Json
     run.world.ask(request.header("Merchant-Id", ACME)).await
 }
 
+/// The files of the store in which the person is left.
+fn traces(run: &Run) -> Vec<OsString> {
+    let files = ["", "-wal", "-shm"].map(|suffix| {
+        let mut file = run.world.store().into_os_string();
+        file.push(suffix);
+        file
+    });
+    let is_left = |file: &OsString| {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        text.to_lowercase().contains(PERSON)
+            || text.contains(PHONE)
+            || BASE64.iter().any(|digits| text.contains(digits))
+    };
+    files.into_iter().filter(is_left).collect()
+}
+
 /// The next process goes on with it when it starts.
 async fn until_no_trace_is_left(run: &Run) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
-        let mut left = Vec::new();
-        for suffix in ["", "-wal"] {
-            let mut file = run.world.store().into_os_string();
-            file.push(suffix);
-            let bytes = std::fs::read(&file).unwrap_or_default();
-            if bytes.windows(PERSON.len()).any(|window| window == PERSON.as_bytes()) {
-                left.push(file);
-            }
-        }
+        let left = traces(run);
         if left.is_empty() {
             return Ok(());
         }

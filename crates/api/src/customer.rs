@@ -5,26 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-use upsert_core::{CustomerId, Field, Kind, Value};
+use upsert_core::{CustomerId, Field, Value};
 
 use crate::cover::{Cover, MASK, Own};
 use crate::masks::{cover_some, cover_text};
 use crate::states::LinkState;
-
-/// Whether the merchant still has to do with a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Status {
-    /// It has.
-    Active,
-    /// It has not.
-    Inactive,
-}
 
 /// A postal address.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
@@ -84,8 +71,9 @@ pub struct Customer {
     /// The merchant's own id.
     #[schema(example = "CUST-123")]
     pub reference: Option<String>,
-    /// Person or organisation.
-    pub kind: Option<Kind>,
+    /// `person` or `organisation`; `•••` where it is covered.
+    #[schema(example = "person")]
+    pub kind: Option<String>,
     /// First name.
     pub given_name: Option<String>,
     /// Middle name.
@@ -100,8 +88,9 @@ pub struct Customer {
     pub email: Option<String>,
     /// E.164.
     pub phone: Option<String>,
-    /// Active or inactive.
-    pub status: Option<Status>,
+    /// `active` or `inactive`; `•••` where it is covered.
+    #[schema(example = "active")]
+    pub status: Option<String>,
     /// Whether the merchant has verified who it is.
     pub verified: Option<bool>,
     /// Addresses.
@@ -185,7 +174,7 @@ impl From<&upsert_core::Customer> for Customer {
         };
         Self {
             reference: text(Field::Reference),
-            kind: customer.text(Field::Kind).map(|_| customer.kind()),
+            kind: text(Field::Kind),
             given_name: text(Field::GivenName),
             middle_name: text(Field::MiddleName),
             family_name: text(Field::FamilyName),
@@ -193,7 +182,7 @@ impl From<&upsert_core::Customer> for Customer {
             tax_id: text(Field::TaxId),
             email: text(Field::Email),
             phone: text(Field::Phone),
-            status: customer.text(Field::Status).and_then(|status| status.parse().ok()),
+            status: text(Field::Status),
             verified: flag(Field::Verified),
             addresses: Addresses {
                 billing: address(BILLING),
@@ -259,14 +248,20 @@ impl Address {
     }
 }
 
+impl Notifications {
+    fn cover(&mut self, own: Own<'_>) {
+        own.cover_flag(Field::NotifyEmail, &mut self.email);
+        own.cover_flag(Field::NotifyPhone, &mut self.phone);
+    }
+}
+
 impl Cover for Customer {
     fn cover(&mut self, own: Own<'_>) {
         let Self {
             reference,
-            // Neither of these says anything of a person.
-            kind: _,
-            status: _,
-            verified: _,
+            kind,
+            status,
+            verified,
             given_name,
             middle_name,
             family_name,
@@ -286,6 +281,8 @@ impl Cover for Customer {
         } = self;
         for (field, text) in [
             (Field::Reference, reference),
+            (Field::Kind, kind),
+            (Field::Status, status),
             (Field::GivenName, given_name),
             (Field::MiddleName, middle_name),
             (Field::FamilyName, family_name),
@@ -302,9 +299,9 @@ impl Cover for Customer {
         }
         billing.cover(BILLING, own);
         property.cover(PROPERTY, own);
+        own.cover_flag(Field::Verified, verified);
         own.cover_flag(Field::BillingSameAsProperty, billing_same_as_property);
-        own.cover_flag(Field::NotifyEmail, &mut notifications.email);
-        own.cover_flag(Field::NotifyPhone, &mut notifications.phone);
+        notifications.cover(own);
         tags.iter_mut().filter(|tag| !own.has_tag(tag)).for_each(cover_text);
         cover_metadata(metadata, own);
         cover_passed_through(provider_fields, own);

@@ -21,7 +21,7 @@ pub struct Erasure {
     /// What is left at each vendor, in the order of the connections' names.
     pub vendors: Vec<ErasedVendor>,
     /// Base64: Ed25519 over the canonical JSON (RFC 8785) of everything else in here; null where the gateway has no
-    /// `signing_key`.
+    /// `signing_key`, and for as long as something of the person may be left in its store.
     pub signature: Option<String>,
     /// Base64 of the 32 bytes that the signature is proved by.
     pub public_key: Option<String>,
@@ -32,7 +32,7 @@ pub struct Erasure {
 pub struct ErasedVendor {
     /// The connection's name.
     pub connection: String,
-    /// The vendor's id of the record, in the answer of the erasure alone: it is not kept.
+    /// The vendor's id of the record, in the answer of the erasure alone: it is kept until that has ended.
     pub provider_customer_id: Option<String>,
     /// A keyed hash of that id, in hexadecimal; null where none is known.
     pub provider_customer_id_hash: Option<String>,

@@ -37,9 +37,7 @@ pub use connection::{
     Breaker, Cause, CausePage, Concurrency, Connection, ConnectionStatus, Health, PausedBy, RateLimit,
 };
 pub use cover::{Cover, MASK, Own, Visibility};
-pub use customer::{
-    Address, Addresses, Customer, CustomerRecord, Link, LinkedCustomer, Notifications, Service, Status,
-};
+pub use customer::{Address, Addresses, Customer, CustomerRecord, Link, LinkedCustomer, Notifications, Service};
 pub use delivery::{Attempt, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
 pub use erasure::{ErasedVendor, Erasure, Left};
 pub use event::{

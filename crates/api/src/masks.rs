@@ -6,8 +6,6 @@ use crate::cover::MASK;
 
 /// The members of these have names that the merchant thought of, or a vendor who may have named them after what it was sent.
 const NAMED_BY_OTHERS: [&str; 3] = ["metadata", "provider_fields", "vendor_body"];
-/// Fields that say nothing of a person.
-const OPEN: [&str; 3] = ["/kind", "/status", "/verified"];
 /// No vendor's name of a field is longer.
 const LONGEST_NAME: usize = 64;
 /// So many may be a phone number.
@@ -109,7 +107,7 @@ pub fn cover_pointer(pointer: &mut String) {
     *pointer = covered;
 }
 
-/// Covers the value of a field, and those within it, unless it says nothing of a person. Names within it that others thought
+/// Covers the value of a field, and those within it. Names within it that others thought
 /// of are covered too; that there is none stays to be seen.
 pub(crate) fn cover_value(pointer: &str, value: &mut Json) {
     match value {
@@ -124,11 +122,7 @@ pub(crate) fn cover_value(pointer: &str, value: &mut Json) {
                 })
                 .collect();
         }
-        value => {
-            if !OPEN.contains(&pointer) {
-                cover_json(value);
-            }
-        }
+        value => cover_json(value),
     }
 }
 

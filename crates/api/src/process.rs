@@ -43,6 +43,10 @@ pub struct KeysRotated {
     pub merchants_left: Vec<String>,
     /// Data keys that were made.
     pub new_data_keys: usize,
+    /// Other keys that entries of the audit trail are keyed with. They have to stay configured, behind the first, as long as
+    /// these entries are kept: without them nobody can tell whether they were changed.
+    #[serde(default)]
+    pub audit_keys: Vec<String>,
     /// As `/readyz` says it.
     pub encryption: String,
 }

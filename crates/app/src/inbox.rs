@@ -2,6 +2,7 @@
 
 pub(crate) mod arrival;
 pub(crate) mod erased;
+pub(crate) mod named;
 pub(crate) mod ordering;
 pub(crate) mod outcome;
 pub(crate) mod properties;

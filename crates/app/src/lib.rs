@@ -33,7 +33,7 @@ pub use inbox::Inbox;
 pub use inbox::outcome::Intake;
 pub use inbox::receive::{ReadEvent, unbelieved_time};
 pub use operations::Operations;
-pub use operations::event_dead_letters::{DeadLetterAction, DeadLetters};
+pub use operations::letters::{DeadLetterAction, DeadLetters};
 pub use operations::stored_merchants::{MerchantExpected, NewMerchant};
 pub use outbox::Outbox;
 pub use problem::Refusal;
@@ -46,7 +46,7 @@ pub use runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_i
 pub use sessions::Sessions;
 pub use strict_json::read_json;
 pub use upsert::Upserts;
-pub use upsert::command::{Caller, UpsertCommand};
+pub use upsert::command::{Caller, StillMay, UpsertCommand};
 pub use upsert::identify::identifiers_in;
 pub use upsert::rehearse::rehearse;
 pub use upsert::straight_line::Begun;
@@ -54,5 +54,5 @@ pub use view::answer::Answer;
 
 // The words that merchants and connections are made of.
 pub use upsert_core::{EventKind, EventPayload, OnCollision, OnKeyChange, When};
-pub use upsert_store::{Notice, SessionId};
+pub use upsert_store::{Notice, SessionId, SessionRecord};
 pub use upsert_webhook::Ping;

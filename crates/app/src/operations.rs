@@ -8,6 +8,7 @@ pub(crate) mod erase;
 mod erase_events;
 mod erasing;
 pub(crate) mod event_dead_letters;
+pub(crate) mod letters;
 pub(crate) mod reload;
 pub(crate) mod replay;
 pub(crate) mod selected;

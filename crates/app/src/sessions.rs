@@ -17,8 +17,8 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 const LOOK: SignedDuration = SignedDuration::from_mins(1);
 /// Sessions of one key. The one that was looked at longest ago makes room.
 const MOST_OF_KEY: usize = 20;
-/// So far ahead the clock of another process may be.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+/// So far ahead the clock of another process may be: replicas whose clocks are ten minutes apart are planned with.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
 /// What they are about in the audit trail.
 const DASHBOARD: &str = "dashboard";
 /// Sessions that are forgotten at once.

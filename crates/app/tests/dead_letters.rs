@@ -88,7 +88,7 @@ async fn replay_all(house: &House, body: Json) -> DeliveriesDone {
     let selection = DeliverySelection::read(&body).unwrap();
     let operations = &house.gateway.operations;
     operations
-        .replay_matching(&operator(), selection, Visibility::Whole)
+        .replay_matching(&operator(), selection, Visibility::Whole, &|| Ok(()))
         .await
         .unwrap()
 }
@@ -97,7 +97,7 @@ async fn discard_all(house: &House, body: Json) -> Result<DeliveriesDone, Refusa
     let selection = DeliverySelection::read(&body).unwrap();
     let operations = &house.gateway.operations;
     operations
-        .discard_matching(&operator(), selection, Visibility::Whole)
+        .discard_matching(&operator(), selection, Visibility::Whole, &|| Ok(()))
         .await
 }
 

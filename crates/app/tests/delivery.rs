@@ -6,13 +6,15 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Act, House, TokioClock, Vendor, body, connection};
+use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use serde_json::json;
 
 use upsert_api::{Attempt, SentRequest, Visibility};
 use upsert_app::Answer;
 use upsert_core::{Repeat, StateAtVendor};
-use upsert_store::{Changeset, CustomerStore as _, DeliveryState, DeliveryStore as _, Store, Write};
+use upsert_store::{
+    Changeset, ConnectionStore as _, CustomerStore as _, DeliveryState, DeliveryStore as _, Store, Write,
+};
 use upsert_testkit::records::{delivery_id, delivery_record, plain_progress};
 
 #[tokio::test(start_paused = true)]
@@ -267,6 +269,28 @@ async fn a_paused_connection_is_probed_rarely_and_resumes_with_everything_that_w
     for answer in &all {
         assert_eq!(house.look(answer).await["state"], "succeeded");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_credentials_that_were_replaced_meanwhile_pauses_nothing_and_is_tried_anew_at_once() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::SlowlyUnauthorised(Duration::from_secs(1))]);
+    let renewed = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let with_another_credential = upsert_app::Connection {
+            fingerprint: "another".to_owned(),
+            ..connection("v", &vendor)
+        };
+        let directory = upsert_app::Directory::new([merchant(vec![with_another_credential])]);
+        house.gateway.operations.replace_directory(directory);
+    };
+    let (answer, ()) = tokio::join!(house.upsert(json!({ "reference": "r" })), renewed);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let shown = house.look(&answer.unwrap()).await;
+    assert_eq!((&shown["state"], vendor.calls()), (&json!("succeeded"), 2), "{shown}");
+    let paused = house.store.connections().await.unwrap();
+    assert!(paused.iter().all(|record| record.pause.is_none()));
 }
 
 #[tokio::test(start_paused = true)]

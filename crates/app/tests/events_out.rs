@@ -66,7 +66,7 @@ async fn replay_all(house: &House) -> EventsDone {
     let all = DeadLetters::Out(EventSelection::read(&json!({})).unwrap());
     let (caller, action) = (ops(), DeadLetterAction::Replay);
     let operations = &house.gateway.operations;
-    let done = operations.event_dead_letters(&caller, None, all, action, Visibility::Whole);
+    let done = operations.event_dead_letters(&caller, None, all, action, Visibility::Whole, &|| Ok(()));
     done.await.unwrap()
 }
 

@@ -205,6 +205,93 @@ async fn what_a_vendor_said_to_two_gateways_at_once_the_others_hear_all_of() {
     assert!(one.store.connections().await.unwrap()[0].blocks.is_empty());
 }
 
+/// A connection whose store is slow from the moment that somebody ends what its vendor said.
+#[derive(Debug)]
+struct Lifted {
+    store: Arc<SlowStore>,
+    now: Arc<tokio::sync::Notify>,
+}
+
+impl ConnectionStatus for Lifted {
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        untouched()
+    }
+
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Healthy
+    }
+
+    fn room(&self, _: Priority) -> Result<usize, Held> {
+        Ok(16)
+    }
+
+    fn through_in(&self, _: u64) -> Option<Duration> {
+        None
+    }
+
+    fn lift_blocks(&self) {
+        self.store.next_write_takes.store(1_000, Ordering::SeqCst);
+        self.now.notify_one();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_has_ended_by_a_resume_is_not_told_after_it() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::shared()));
+    let (slow, now) = (SlowStore::new(store.clone()), Arc::<tokio::sync::Notify>::default());
+    let mut only = connection("v", &vendor);
+    only.status = Arc::new(Lifted {
+        store: slow.clone(),
+        now: now.clone(),
+    });
+    let house = House::through(slow, store.clone(), TokioClock::new(), merchant(vec![only])).await;
+    let until = house.clock.now() + SignedDuration::from_hours(1);
+    let throttled = VendorBlocks {
+        throttled_until: Some(until),
+        spent_until: None,
+    };
+    let deliveries = &house.gateway.deliveries;
+    let told = async {
+        now.notified().await;
+        tokio::join!(
+            deliveries.tell_of_blocks("acme", "v", throttled),
+            deliveries.tell_of_opening("acme", "v", until)
+        );
+    };
+    let resume = house.gateway.operations.resume(&house.merchant, "v", "tests");
+    let (resumed, ()) = tokio::join!(resume, told);
+    resumed.unwrap();
+    let record = &store.connections().await.unwrap()[0];
+    assert_eq!(
+        (record.lifts, record.open_until, record.blocks),
+        (1, None, VendorBlocks::default())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_often_others_say_that_they_wrote_rows_these_are_read_twice_a_second() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::shared()));
+    let slow = SlowStore::new(store.clone());
+    let house = House::through(
+        slow.clone(),
+        store,
+        TokioClock::new(),
+        merchant(vec![connection("v", &vendor)]),
+    )
+    .await;
+    house.gateway.run_background();
+    let in_ten_seconds = async || {
+        let before = slow.asked.load(Ordering::SeqCst);
+        seconds(10).await;
+        slow.asked.load(Ordering::SeqCst) - before
+    };
+    let quiet = in_ten_seconds().await;
+    slow.is_told.store(true, Ordering::SeqCst);
+    let more = in_ten_seconds().await - quiet;
+    // Those of connections and those of endpoints.
+    assert!((30..=50).contains(&more), "{quiet} questions, and {more} more");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_day_has_exactly_as_many_calls_as_it_may_have() {
     const LIMIT: u32 = 50;

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Instant, timeout};
 
 use upsert_app::Answer;
-use upsert_core::{ErrorKind, Repeat, StateAtVendor};
+use upsert_core::{ErrorKind, Repeat, StateAtVendor, UpsertProvider};
+use upsert_policy::{ConnectionPolicy, InMemoryDayCount, Jitter, Outside, standard_stack};
 use upsert_store::{AttemptRecord, DeliveryStore as _, EventStore as _, Store};
 use upsert_testkit::MemoryStore;
 
@@ -119,6 +121,43 @@ async fn a_call_that_is_cut_short_and_must_not_be_repeated_fails_and_says_why() 
     let left = delivery(&other, &answer).await;
     assert_eq!((&left["state"], vendor.calls()), (&json!("failed"), 1));
     assert_eq!(left["error"]["state_at_vendor"], "unknown", "{left:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_cut_short_before_its_turn_came_was_not_sent_and_goes_out_from_another_gateway_at_once() {
+    let vendor = Vendor::new(Repeat::Unsafe);
+    let store = Arc::new(MemoryStore::shared());
+    let mut only = connection("v", &vendor);
+    only.adapter = one_at_a_time(&vendor);
+    let one = House::on(store.clone(), TokioClock::new(), vec![only]).await;
+    let other = House::on(store, TokioClock::new(), vec![connection("v", &vendor)]).await;
+    vendor.then([HANGS]);
+    let (sent, waits) = (send(&one, "r", "a").await, send(&one, "s", "b").await);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(vendor.calls(), 1, "the second one waits for its turn");
+    stop_in_a_hurry(&one).await;
+    tokio::time::sleep(AT_ONCE).await;
+    let (sent, waits) = (delivery(&other, &sent).await, delivery(&other, &waits).await);
+    assert_eq!(
+        (&sent["state"], &waits["state"]),
+        (&json!("failed"), &json!("succeeded"))
+    );
+    assert_eq!((vendor.calls(), &waits["attempts"]), (2, &json!(1)));
+}
+
+/// The vendor behind the layers that calls go through, with one place.
+fn one_at_a_time(vendor: &Arc<Vendor>) -> Arc<dyn UpsertProvider> {
+    let policy = ConnectionPolicy {
+        concurrency: NonZeroU32::MIN,
+        ..ConnectionPolicy::default()
+    };
+    let outside = Outside {
+        clock: TokioClock::new(),
+        day_count: Arc::new(InMemoryDayCount::default()),
+        jitter: Jitter::fair(),
+        shared_rate: None,
+    };
+    standard_stack(vendor.clone(), None, &policy, "acme", "v", outside).provider
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod field;
 pub mod ids;
+pub mod in_line;
 pub mod matching;
 pub mod never_match;
 pub mod patch;
@@ -34,6 +35,7 @@ pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAt
 pub use event::{EventKind, EventPayload};
 pub use field::{Field, Kind, Value};
 pub use ids::{CustomerId, DeliveryId, ErasureId, EventId, IdSource, MerchantMark, UpsertId};
+pub use in_line::InLine;
 pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey, OnCollision, OnKeyChange};
 pub use never_match::{NeverMatch, Unfit};
 pub use patch::{CustomerPatch, Patch};

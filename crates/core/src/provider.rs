@@ -18,6 +18,7 @@ use crate::customer::Customer;
 use crate::error::ProviderError;
 use crate::field::{Field, Kind};
 use crate::ids::{CustomerId, DeliveryId};
+use crate::in_line::InLine;
 use crate::matching::{KeyKind, MatchKey};
 use crate::receipt::{UpsertReceipt, Warning};
 
@@ -309,6 +310,8 @@ pub struct CallContext {
     pub priority: Priority,
     /// Whether it is counted among the day's calls already, and within their limit.
     pub is_counted: bool,
+    /// Whether it still waits for its turn: of a call that is dropped then, nothing has gone out.
+    pub in_line: InLine,
 }
 
 #[cfg(test)]

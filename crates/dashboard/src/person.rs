@@ -74,7 +74,6 @@ fn place_of(pointer: &str) -> (&'static str, String) {
 mod tests {
     use serde_json::Map;
     use upsert_api::{Address, Addresses, Notifications};
-    use upsert_core::Kind;
 
     use super::*;
 
@@ -82,7 +81,7 @@ mod tests {
         let canary = || Some("CANARY".to_owned());
         Customer {
             reference: Some("R-CANARY".to_owned()),
-            kind: Some(Kind::Person),
+            kind: Some("person".to_owned()),
             given_name: canary(),
             email: Some("canary@x.example".to_owned()),
             verified: Some(true),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use upsert_app::{Caller, ConfigurationRefused, Gateway};
 use upsert_settings::{Reach, Scope};
 
+use crate::auth::lookups::Lookups;
 use crate::live::places::LivePlaces;
 use crate::live::snapshots::SnapshotCache;
 
@@ -75,11 +76,11 @@ pub enum AuthError {
 
 /// The API keys of the configuration in force.
 pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
-    /// Whose key this is.
+    /// Whose key this is. This request, which brought it, counts against the key's limit.
     ///
     /// # Errors
     /// See [`AuthError`].
-    fn open(&self, key: &str) -> Result<Principal, AuthError>;
+    fn open(&self, request: &HttpRequest, key: &str) -> Result<Principal, AuthError>;
 
     /// The key with this hash, as it is configured now; none: it is configured no more.
     fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal>;
@@ -123,6 +124,8 @@ pub struct Dashboard {
     pub(crate) snapshots: SnapshotCache,
     /// One for each page that is kept up to date.
     pub(crate) live_places: Arc<LivePlaces>,
+    /// Whose session a cookie is of.
+    pub(crate) lookups: Lookups,
 }
 
 impl Dashboard {
@@ -131,6 +134,7 @@ impl Dashboard {
         Self {
             snapshots: SnapshotCache::new(),
             live_places: Arc::default(),
+            lookups: Lookups::default(),
             parts,
         }
     }

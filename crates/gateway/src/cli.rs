@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::output::complain;
 use crate::{
-    audit, check, customers, deliveries, demo, export, health, import, keys, merchants, serve, status, store, upsert,
-    webhook,
+    audit, check, connections, customers, deliveries, demo, endpoints, events, export, health, import, init, keys,
+    merchants, serve, shell, status, store, upsert, webhook,
 };
 
 const AFTER: &str = "Exit codes: 0 done, 1 the thing itself failed, 2 wrong usage.";
@@ -33,6 +33,8 @@ enum Command {
     ///
     /// Reads all files, resolves every reference to a secret, and builds every connection without calling anybody.
     Check(check::CheckArguments),
+    /// Write a configuration to start from: keys, one merchant, its vendors
+    Init(init::InitArguments),
     /// Start the gateway and three simulated vendors, ready to be called
     ///
     /// Everything is in one process and one fresh folder, and both are gone afterwards.
@@ -54,6 +56,12 @@ enum Command {
     Status(status::StatusArguments),
     /// Deliveries at a running gateway: list, show, replay, discard
     Deliveries(deliveries::DeliveriesArguments),
+    /// Connections of a running gateway: list, pause, resume
+    Connections(connections::ConnectionsArguments),
+    /// Who is told of events by a running gateway: list, enable, test
+    Endpoints(endpoints::EndpointsArguments),
+    /// Events of a running gateway, in and out: list, show, replay, discard
+    Events(events::EventsArguments),
     /// Customers at a running gateway
     Customers(customers::CustomersArguments),
     /// Merchants in the store of a running gateway: list, show, put, delete
@@ -64,6 +72,10 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Stores themselves
     Store(store::StoreArguments),
+    /// Print what completes this command line in a shell
+    Completions(shell::CompletionsArguments),
+    /// Print the manual page
+    Man(shell::ManArguments),
     /// Ask a URL whether it is well; for the health checks of containers
     #[command(hide = true)]
     Health(health::HealthArguments),
@@ -75,6 +87,7 @@ impl Cli {
         match self.command {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Check(arguments) => check::run(&arguments),
+            Command::Init(arguments) => init::run(arguments),
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Keys(arguments) => keys::run(arguments).await,
             Command::Upsert(arguments) => upsert::run(arguments).await,
@@ -83,10 +96,15 @@ impl Cli {
             Command::Webhook(arguments) => webhook::run(arguments),
             Command::Status(arguments) => status::run(arguments).await,
             Command::Deliveries(arguments) => deliveries::run(arguments).await,
+            Command::Connections(arguments) => connections::run(arguments).await,
+            Command::Endpoints(arguments) => endpoints::run(arguments).await,
+            Command::Events(arguments) => events::run(arguments).await,
             Command::Customers(arguments) => customers::run(arguments).await,
             Command::Merchants(arguments) => merchants::run(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,
             Command::Store(arguments) => store::run(arguments).await,
+            Command::Completions(arguments) => shell::complete(&arguments, Self::command()),
+            Command::Man(arguments) => shell::man(&arguments, Self::command()),
             Command::Health(arguments) => health::run(arguments).await,
         }
     }

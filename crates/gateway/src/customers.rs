@@ -138,8 +138,13 @@ fn erasure_text(erasure: &Erasure) -> String {
         };
         lines.push(format!("  {}: {left}", vendor.connection));
     }
-    if erasure.signature.is_none() {
-        lines.push("The certificate is not signed: the gateway has no signing key.".to_owned());
+    match (&erasure.signature, &erasure.public_key) {
+        (Some(_), _) => {}
+        (None, Some(_)) => lines.push(format!(
+            "The certificate is not signed yet: it is once the store has let go of everything (GET /v1/erasures/{}).",
+            erasure.erasure_id
+        )),
+        (None, None) => lines.push("The certificate is not signed: the gateway has no signing key.".to_owned()),
     }
     lines.push(String::new());
     lines.join("\n")

@@ -14,6 +14,7 @@ use upsert_core::DeliveryId;
 
 use crate::api;
 use crate::arguments::wrong;
+use crate::deed::Deed;
 use crate::import::target::Target;
 
 use filters::Filters;
@@ -88,30 +89,6 @@ struct DoArguments {
     /// Print the gateway's answers as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What is done to deliveries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Deed {
-    Replay,
-    Discard,
-}
-
-impl Deed {
-    /// As the path has it, and people say it.
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Replay => "replay",
-            Self::Discard => "discard",
-        }
-    }
-
-    fn done(self) -> &'static str {
-        match self {
-            Self::Replay => "replayed",
-            Self::Discard => "discarded",
-        }
-    }
 }
 
 pub(crate) async fn run(arguments: DeliveriesArguments) -> anyhow::Result<ExitCode> {

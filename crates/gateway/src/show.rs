@@ -1,5 +1,6 @@
 //! What the commands show: tables, ages, and texts that cannot steer a terminal.
 
+pub(crate) mod connection;
 pub(crate) mod delivery;
 
 use std::fmt::{Display, Write as _};

@@ -143,6 +143,11 @@ impl Breaker {
         let mut circuit = self.circuit();
         if circuit.not_before.take().is_some() && matches!(circuit.state, State::Open { .. }) {
             circuit.turn(State::HalfOpen { probing: false });
+            // What nobody has been told yet is not told any more.
+            self.openings.send_if_modified(|told| {
+                *told = None;
+                false
+            });
         }
     }
 
@@ -393,9 +398,17 @@ mod tests {
         }
         heard.hear_of_opening(SystemClock.now() + SignedDuration::from_hours(1));
         assert!(named.shut_for() > Some(Duration::from_mins(59)) && heard.shut_for().is_some());
+        let (named_told, own_told) = (named.on_opened(), own.on_opened());
+        assert!(named_told.borrow().is_some());
         for breaker in [&named, &heard, &own] {
             breaker.lift_what_was_named();
         }
+        assert_eq!(
+            *named_told.borrow(),
+            None,
+            "whoever has not told of it yet has nothing to tell"
+        );
+        assert!(own_told.borrow().is_some());
         assert!(own.shut_for().is_some());
         for breaker in [&named, &heard] {
             assert_eq!((breaker.shut_for(), breaker.is_closed()), (None, false));

@@ -9,7 +9,8 @@ use crate::layer::{Answer, Layer};
 use crate::rate_limit::RateLimit;
 
 /// Stops calls that passed breaker and limits and then waited for a place, where the vendor has failed or said stop
-/// meanwhile: without it a whole queue would still go to a vendor that is down, or that asked us to wait.
+/// meanwhile: without it a whole queue would still go to a vendor that is down, or that asked us to wait. Until it has looked
+/// nothing of the call has gone out.
 #[derive(Debug)]
 pub(crate) struct LastLook {
     breaker: Arc<Breaker>,
@@ -26,11 +27,12 @@ impl LastLook {
 impl Layer for LastLook {
     async fn around<T: Answer>(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
         self.breaker.still_lets_through()?;
         self.rate_limit.still_lets_through()?;
+        context.in_line.leave();
         call.await
     }
 }

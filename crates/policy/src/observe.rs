@@ -113,6 +113,8 @@ impl Layer for Observe {
         context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
+        // Until the innermost layer says that its turn has come.
+        context.in_line.enter();
         let mut under_way = UnderWay {
             observe: self,
             _in_flight: self.health.begun(),

@@ -139,7 +139,13 @@ impl RateLimit {
     /// Whatever the vendor has said of waiting is over, by an operator's word. Whoever passes that word on tells the others
     /// itself: the vendor has said nothing.
     pub(crate) fn lift_blocks(&self) {
-        self.vendor.lock().lift();
+        let mut vendor = self.vendor.lock();
+        vendor.lift();
+        // What nobody has been told yet is not told any more.
+        self.said.send_if_modified(|said| {
+            *said = VendorBlocks::default();
+            false
+        });
     }
 
     /// What is left now.

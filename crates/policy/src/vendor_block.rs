@@ -28,28 +28,48 @@ const PROBE_EVERY: Duration = Duration::from_hours(1);
 /// Until when the vendor wants no calls.
 #[derive(Debug, Default)]
 pub(crate) struct VendorBlock {
-    throttled_until: Option<Instant>,
+    throttled: Until<Instant>,
     /// Throttled answers in a row.
     refusals: u32,
-    spent: Option<Spent>,
-    /// Whether another process was asked to slow down, and this one only heard of it; the same of a spent quota.
-    heard: Heard,
+    spent: Until<Timestamp>,
+    /// When a spent quota may be probed.
+    next_probe: Option<Timestamp>,
+    /// A probe is on its way: it is not stopped by what it is to find out.
+    is_probed: bool,
     /// Grows with each block: calls that went out before it neither lengthen its back-off nor lift it.
     era: u64,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Heard {
-    throttled: bool,
-    spent: bool,
+/// Until when something was said to be waited for: each is ended by whoever it was said to, and the later one counts.
+#[derive(Debug, Clone, Copy)]
+struct Until<T> {
+    /// As the vendor said to this process.
+    own: Option<T>,
+    /// As it said to another one.
+    heard: Option<T>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Spent {
-    until: Timestamp,
-    next_probe: Timestamp,
-    /// A probe is on its way: it is not stopped by what it is to find out.
-    is_probed: bool,
+impl<T> Default for Until<T> {
+    fn default() -> Self {
+        Self { own: None, heard: None }
+    }
+}
+
+impl<T: Copy + Ord> Until<T> {
+    fn latest(self) -> Option<T> {
+        self.own.max(self.heard)
+    }
+
+    fn says(&mut self, until: T) {
+        self.own = self.own.max(Some(until));
+    }
+
+    /// Whether it is for longer than what was known.
+    fn hears(&mut self, until: Option<T>) -> bool {
+        let is_news = until > self.latest();
+        self.heard = until;
+        is_news
+    }
 }
 
 /// Why a call cannot go now, and for how long.
@@ -67,40 +87,36 @@ impl VendorBlock {
 
     /// What stands in the way, a probe left out of account.
     pub(crate) fn standing(&self, now: Instant, wall: Timestamp) -> Option<Blocked> {
-        if let Some(until) = self.throttled_until
+        if let Some(until) = self.throttled.latest()
             && until > now
         {
             return Some(Blocked::Throttled(until - now));
         }
-        let left = time_until(self.spent?.until, wall);
+        let left = time_until(self.spent.latest()?, wall);
         is_credible(left).then_some(Blocked::QuotaSpent(left))
     }
 
     /// What stands in the way of a call that was let through before.
     pub(crate) fn standing_since(&self, now: Instant, wall: Timestamp) -> Option<Blocked> {
-        let is_probed = self.spent.is_some_and(|spent| spent.is_probed);
         self.standing(now, wall)
-            .filter(|blocked| !(is_probed && matches!(blocked, Blocked::QuotaSpent(_))))
+            .filter(|blocked| !(self.is_probed && matches!(blocked, Blocked::QuotaSpent(_))))
     }
 
     /// Whether a spent quota may be probed now.
     pub(crate) fn probe_is_due(&self, wall: Timestamp) -> bool {
-        self.spent.is_some_and(|spent| spent.next_probe <= wall)
+        self.next_probe.is_some_and(|next| next <= wall)
     }
 
     /// A probe goes out.
     pub(crate) fn probe(&mut self, wall: Timestamp) {
-        if let Some(spent) = &mut self.spent {
-            spent.next_probe = later(wall, PROBE_EVERY);
-            spent.is_probed = true;
-        }
+        (self.next_probe, self.is_probed) = (Some(later(wall, PROBE_EVERY)), true);
     }
 
     /// The probe did not go out after all.
     pub(crate) fn probe_is_still_due(&mut self, wall: Timestamp) {
-        if let Some(spent) = &mut self.spent {
-            spent.next_probe = wall;
-            spent.is_probed = false;
+        // Unless the quota was found to be open meanwhile.
+        if self.next_probe.is_some() {
+            (self.next_probe, self.is_probed) = (Some(wall), false);
         }
     }
 
@@ -117,8 +133,7 @@ impl VendorBlock {
             _ => backoff(step),
         };
         let until = now + wait + part_of(wait, JITTER * jitter.throw());
-        self.throttled_until = Some(self.throttled_until.map_or(until, |known| known.max(until)));
-        self.heard.throttled = false;
+        self.throttled.says(until);
         if is_news {
             self.refusals = self.refusals.saturating_add(1);
             self.era += 1;
@@ -129,14 +144,8 @@ impl VendorBlock {
     pub(crate) fn quota_spent(&mut self, era: u64, retry_after: Option<Duration>, wall: Timestamp) {
         // The later of both: a short wait that a vendor names for every 429 opens no day.
         let named = later(wall, retry_after.unwrap_or_default().min(LONGEST_WAIT));
-        let until = next_opening(wall).max(named);
-        let known = self.spent.map_or(until, |spent| spent.until.max(until));
-        self.spent = Some(Spent {
-            until: known,
-            next_probe: later(wall, PROBE_EVERY),
-            is_probed: false,
-        });
-        self.heard.spent = false;
+        self.spent.says(next_opening(wall).max(named));
+        (self.next_probe, self.is_probed) = (Some(later(wall, PROBE_EVERY)), false);
         if era == self.era {
             self.era += 1;
         }
@@ -148,8 +157,10 @@ impl VendorBlock {
             return false;
         }
         let stood = !self.said(now, wall).is_empty();
-        (self.throttled_until, self.spent) = (None, None);
-        self.refusals = 0;
+        *self = Self {
+            era: self.era,
+            ..Self::default()
+        };
         stood
     }
 
@@ -163,44 +174,30 @@ impl VendorBlock {
 
     /// What it said to this process, or another one, and still stands.
     pub(crate) fn said(&self, now: Instant, wall: Timestamp) -> VendorBlocks {
-        let throttled = self.throttled_until.filter(|until| *until > now);
+        let throttled = self.throttled.latest().filter(|until| *until > now);
         VendorBlocks {
             throttled_until: throttled.map(|until| later(wall, until - now)),
             spent_until: self
                 .spent
-                .map(|spent| spent.until)
+                .latest()
                 .filter(|until| is_credible(time_until(*until, wall))),
         }
     }
 
-    /// What it said to another process. That it says nothing of waiting any more ends what was heard, and nothing longer that
-    /// it said to this one.
+    /// What it said to another process. That it says nothing of waiting any more ends what was heard, and nothing that it said
+    /// to this one.
     pub(crate) fn hear(&mut self, blocks: VendorBlocks, now: Instant, wall: Timestamp) {
         let throttled = blocks.throttled_until.map(|until| time_until(until, wall));
-        match throttled
-            .filter(|wait| is_credible(*wait))
-            .map(|wait| now + wait.min(LONGEST_WAIT))
-        {
-            Some(until) if self.throttled_until.is_none_or(|known| known < until) => {
-                (self.throttled_until, self.heard.throttled) = (Some(until), true);
-                self.era += 1;
-            }
-            None if self.heard.throttled => (self.throttled_until, self.heard.throttled) = (None, false),
-            _ => {}
+        let throttled = throttled.filter(|wait| is_credible(*wait));
+        if self.throttled.hears(throttled.map(|wait| now + wait.min(LONGEST_WAIT))) {
+            self.era += 1;
         }
-        match blocks.spent_until.filter(|until| is_credible(time_until(*until, wall))) {
-            Some(until) if self.spent.is_none_or(|known| known.until < until) => {
-                let next_probe = later(wall, PROBE_EVERY);
-                self.spent = Some(Spent {
-                    until,
-                    next_probe,
-                    is_probed: false,
-                });
-                self.heard.spent = true;
-                self.era += 1;
-            }
-            None if self.heard.spent => (self.spent, self.heard.spent) = (None, false),
-            _ => {}
+        let spent = blocks.spent_until.filter(|until| is_credible(time_until(*until, wall)));
+        if self.spent.hears(spent) {
+            (self.next_probe, self.is_probed) = (Some(later(wall, PROBE_EVERY)), false);
+            self.era += 1;
+        } else if self.spent.latest().is_none() {
+            (self.next_probe, self.is_probed) = (None, false);
         }
     }
 }
@@ -413,6 +410,23 @@ mod tests {
         assert_eq!((other.standing(now, noon()), other.era()), (None, 2));
         other.hear(blocks(Some(26 * HOUR), None), now, noon());
         assert_eq!(other.standing(now, noon()), Some(Blocked::Throttled(LONGEST_WAIT)));
+    }
+
+    #[test]
+    fn what_the_vendor_said_here_for_a_shorter_time_outlives_what_was_heard_for_a_longer_one() {
+        let (now, after) = (Instant::now(), |wait: Duration| later(noon(), wait));
+        let blocks = |throttled: Duration, spent: Duration| VendorBlocks {
+            throttled_until: Some(after(throttled)),
+            spent_until: Some(after(spent)),
+        };
+        let mut block = VendorBlock::default();
+        block.hear(blocks(HOUR, 13 * HOUR), now, noon());
+        block.throttled(block.era(), Some(10 * SECOND), now, &jitter(0.0));
+        block.quota_spent(block.era(), None, noon());
+        assert_eq!(block.said(now, noon()), blocks(HOUR, 13 * HOUR), "the later counts");
+        block.hear(VendorBlocks::default(), now, noon());
+        assert_eq!(block.said(now, noon()), blocks(10 * SECOND, 12 * HOUR));
+        assert!(block.probe_is_due(after(HOUR)));
     }
 
     #[test]

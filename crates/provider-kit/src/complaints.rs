@@ -10,7 +10,7 @@ use upsert_core::{Field, FieldError, Form, Sent};
 /// Longest text of a vendor's that is handed on, in characters.
 const LONGEST: usize = 1_000;
 /// Most complaints that are handed on.
-const MOST: usize = 50;
+pub(crate) const MOST: usize = 50;
 
 /// Members that name a field in a complaint.
 const NAMING: [&str; 14] = [

@@ -10,13 +10,14 @@ use url::Url;
 
 use upsert_core::{
     CallContext, Clock, CustomerReader, ErrorKind, ListQuery, PreparedUpsert, Problem, ProviderError, ProviderInfo,
-    ReadCustomer, ReadPage, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation,
-    WaitingFor, WireRequest,
+    ReadCustomer, ReadPage, RetryAdvice, StateAtVendor, Unreadable, UpsertProvider, UpsertReceipt, UpsertRequest,
+    Violation, WaitingFor, WireRequest,
 };
 
 use crate::classify::{of_read, unreadable};
+use crate::read_back::ID_POINTER;
 use crate::record_id::is_fit;
-use crate::reply::WireReply;
+use crate::reply::{WireReply, kept, said_as_kept};
 use crate::retry_after::RetryAfter;
 use crate::transport::{Outgoing, Transport, TransportError};
 use crate::vendor::{HttpReads, HttpVendor};
@@ -95,24 +96,21 @@ impl<V: HttpVendor> HttpProvider<V> {
         })
     }
 
-    /// The id in the form that ids are compared in.
-    ///
-    /// # Errors
-    /// No vendor gives such ids.
-    fn known_id(&self, id: &str, reply: &WireReply) -> Result<String, ProviderError> {
-        if is_fit(id) {
-            Ok(self.vendor.canonical_id(id))
-        } else {
-            let what = "an id of a record is longer than 255 characters or holds control characters";
-            Err(unreadable(reply, what))
-        }
+    /// The id in the form that ids are compared in; none if no vendor gives such ids.
+    fn known_id(&self, id: &str) -> Option<String> {
+        is_fit(id).then(|| self.vendor.canonical_id(id))
     }
 
-    /// The record with its id in the form that ids are compared in.
-    fn known(&self, mut record: ReadCustomer, reply: &WireReply) -> Result<ReadCustomer, ProviderError> {
-        let id = record.provider_customer_id.take();
-        record.provider_customer_id = id.map(|id| self.known_id(&id, reply)).transpose()?;
-        Ok(record)
+    /// The record with its id in the form that ids are compared in. One that is none costs the record its id, and not the page
+    /// that it is on.
+    fn known(&self, mut record: ReadCustomer) -> ReadCustomer {
+        if let Some(id) = record.provider_customer_id.take() {
+            record.provider_customer_id = self.known_id(&id);
+            if record.provider_customer_id.is_none() {
+                record.unreadable.push(Unreadable::new(ID_POINTER, id.into()));
+            }
+        }
+        record
     }
 
     fn reads(&self) -> Result<&dyn HttpReads, ProviderError> {
@@ -181,8 +179,15 @@ impl<V: HttpVendor> UpsertProvider for HttpProvider<V> {
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         let reply = self.call(&prepared.request, context).await?;
         let mut receipt = self.vendor.decode(prepared, &reply).map_err(told)?;
-        receipt.provider_customer_id = self.known_id(&receipt.provider_customer_id, &reply)?;
+        receipt.provider_customer_id = self.known_id(&receipt.provider_customer_id).ok_or_else(|| {
+            let what = "an id of a record is blank, longer than 255 characters or holds control characters";
+            unreadable(&reply, what)
+        })?;
         receipt.vendor_request_id = receipt.vendor_request_id.filter(|id| is_fit(id));
+        for differs in &mut receipt.fields.differs {
+            differs.kept = kept(differs.kept.take());
+        }
+        receipt.vendor_said.members = said_as_kept(receipt.vendor_said.members);
         Ok(receipt)
     }
 }
@@ -197,8 +202,7 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
         let reads = self.reads()?;
         let reply = self.call(&reads.list_request(query), context).await.map_err(of_read)?;
         let mut page = reads.decode_list(query, &reply).map_err(told).map_err(of_read)?;
-        let known = page.data.into_iter().map(|record| self.known(record, &reply));
-        page.data = known.collect::<Result<_, _>>().map_err(of_read)?;
+        page.data = page.data.into_iter().map(|record| self.known(record)).collect();
         Ok(page)
     }
 
@@ -211,7 +215,6 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
         let request = reads.read_request(provider_customer_id);
         let reply = self.call(&request, context).await.map_err(of_read)?;
         let record = reads.decode_read(&reply).map_err(told).map_err(of_read)?;
-        let known = record.map(|record| self.known(record, &reply)).transpose();
-        known.map_err(of_read)
+        Ok(record.map(|record| self.known(record)))
     }
 }

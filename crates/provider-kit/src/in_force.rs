@@ -18,7 +18,8 @@ impl InForce {
         self.0.store(true, Ordering::Release);
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether another configuration has come into force since.
+    pub fn is_over(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }

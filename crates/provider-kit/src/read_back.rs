@@ -11,7 +11,7 @@ use crate::field_outcomes::at_path;
 use crate::record_id::record_id;
 
 /// Stands for the vendor's id among what is unreadable.
-const ID_POINTER: &str = "/provider_customer_id";
+pub(crate) const ID_POINTER: &str = "/provider_customer_id";
 
 /// How a vendor's records are read.
 #[derive(Clone, Copy)]

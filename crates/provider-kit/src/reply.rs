@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use upsert_core::VendorSaid;
+use upsert_core::text::is_plain_line;
 
+use crate::complaints::cut;
 use crate::retry_after::RetryAfter;
 
 /// The longest document of a vendor's that is kept with an error, in bytes of its JSON.
@@ -118,6 +120,48 @@ impl WireReply {
             Encoding::for_label(label.as_bytes()).filter(|_| is_charset)
         })
     }
+}
+
+/// A document of a vendor's as it is kept: as a text, cut visibly, where it is too long.
+pub(crate) fn kept(json: Json) -> Json {
+    let text = json.to_string();
+    if text.len() <= MAX_VENDOR_BODY_BYTES {
+        return json;
+    }
+    let text = match &json {
+        Json::String(text) => text,
+        _ => &text,
+    };
+    Json::String(cut_to_fit(text))
+}
+
+/// What a vendor said beside the record as it is kept: texts are plain lines, and all of it together is no longer than one
+/// document may be. What has no place any more is left out.
+pub(crate) fn said_as_kept(members: Map<String, Json>) -> Map<String, Json> {
+    // The braces.
+    let mut left = MAX_VENDOR_BODY_BYTES - 2;
+    let as_kept = members.into_iter().filter_map(|(name, value)| {
+        let value = match value {
+            Json::String(text) => Json::String(one_line(&text)),
+            Json::Array(_) | Json::Object(_) => Json::String(one_line(&value.to_string())),
+            plain => plain,
+        };
+        // The colon and the comma.
+        let length = Json::from(&*name).to_string().len() + value.to_string().len() + 2;
+        left = left.checked_sub(length)?;
+        Some((name, value))
+    });
+    as_kept.collect()
+}
+
+/// As much of a text as is handed on, without what would deceive whoever reads it.
+fn one_line(text: &str) -> String {
+    let mut buffer = [0; 4];
+    let plain = cut(text);
+    plain
+        .chars()
+        .filter(|one| is_plain_line(one.encode_utf8(&mut buffer)))
+        .collect()
 }
 
 /// The beginning of a text, so long that as JSON it is not longer than what is kept.
@@ -264,6 +308,29 @@ mod tests {
         assert_eq!(said.status, Some(201));
         assert_eq!(Json::Object(said.members.clone()), json!({ "message": "Done" }));
         assert_eq!(format!("{said:?}"), r#"VendorSaid(Some(201), ["message"])"#);
+    }
+
+    #[test]
+    fn what_is_kept_of_an_answer_is_bounded_and_its_texts_are_plain_lines() {
+        assert_eq!(kept(json!({ "a": "two\nlines" })), json!({ "a": "two\nlines" }));
+        for long in [json!("x".repeat(20_000)), json!({ "deep": ["y".repeat(20_000)] })] {
+            let kept = kept(long);
+            assert!(kept.as_str().unwrap().ends_with('…'));
+            assert_eq!(kept.to_string().len(), MAX_VENDOR_BODY_BYTES);
+        }
+        let said = json!({
+            "message": "Do\u{202e}ne\n", "long": "é".repeat(2_000), "deep": { "a": [1, "\u{2066}"] }, "count": 7, "is_new": true,
+        });
+        let Json::Object(said) = said else { unreachable!() };
+        let kept = Json::Object(said_as_kept(said));
+        let expected = json!({
+            "message": "Done", "long": "é".repeat(1_000), "deep": r#"{"a":[1,""]}"#, "count": 7, "is_new": true,
+        });
+        assert_eq!(kept, expected);
+        let many = (0..50).map(|number| (format!("name{number}"), json!("🦀".repeat(2_000))));
+        let kept = said_as_kept(many.collect());
+        assert_eq!(kept.len(), 2);
+        assert!(Json::Object(kept).to_string().len() <= MAX_VENDOR_BODY_BYTES);
     }
 
     #[test]

@@ -13,13 +13,13 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, FieldOutcomes, Intent, KeyKind, ListQuery,
+    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, FieldOutcomes, InLine, Intent, KeyKind, ListQuery,
     MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat,
-    StateAtVendor, UpsertReceipt, UpsertRequest, Violation, WireRequest,
+    StateAtVendor, Unreadable, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, HttpReads, HttpVendor, Incoming, Outgoing, Registry, SettingProblem,
-    Transport, TransportError, VendorSetup, WireReply, classify, record_id, unknown_filters, unreadable,
+    Transport, TransportError, VendorSetup, WireReply, classify, unknown_filters, unreadable,
 };
 
 const BEGAN: &str = "2026-01-02T03:04:05Z";
@@ -75,7 +75,7 @@ impl HttpVendor for Shouting {
             outcome: Outcome::Upserted,
             evidence: Evidence::None,
             matched_by: None,
-            provider_customer_id: record_id(&body["id"]).unwrap(),
+            provider_customer_id: body["id"].as_str().unwrap().to_owned(),
             fields: FieldOutcomes::default(),
             vendor_request_id: None,
             vendor_said: reply.said(&body, &[]),
@@ -155,7 +155,8 @@ impl HttpReads for Shouting {
 
 fn read(record: &Json) -> ReadCustomer {
     ReadCustomer {
-        provider_customer_id: record_id(&record["id"]),
+        // As it stands there, be it blank: what ids are fit is the provider's to say.
+        provider_customer_id: record["id"].as_str().map(str::to_owned),
         customer: Customer::default(),
         unreadable: Vec::new(),
         vendor_fields: Map::new(),
@@ -229,6 +230,7 @@ fn context() -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        in_line: InLine::default(),
     }
 }
 
@@ -268,27 +270,43 @@ async fn ids_are_handed_on_in_the_form_that_they_are_compared_in() {
     assert_eq!(built(Ok((200, ""))).provider.canonical_id("ABC"), "abc");
 }
 
+/// Ids that nobody could keep or read, as JSON writes them.
+fn unfit_ids() -> [String; 5] {
+    let long = "x".repeat(256);
+    [long.as_str(), r"a\u0000b", r"a\u202eb", r"a\nb", " "].map(str::to_owned)
+}
+
 #[tokio::test]
-async fn an_id_that_nobody_could_keep_or_read_is_a_broken_contract() {
-    let long: &'static str = format!(r#"{{"id":"{}"}}"#, "x".repeat(256)).leak();
-    for answer in [long, r#"{"id":"a\u0000b"}"#, r#"{"id":"a\u202eb"}"#, r#"{"id":"a\nb"}"#] {
+async fn a_receipt_with_an_id_that_nobody_could_keep_or_read_is_a_broken_contract() {
+    for id in unfit_ids() {
+        let answer: &'static str = format!(r#"{{"id":"{id}"}}"#).leak();
         let written = built(Ok((200, answer))).provider.upsert(&context(), &prepared()).await;
         let written = written.unwrap_err();
         assert_eq!(
             (written.kind, written.state),
             (ErrorKind::BrokenContract, StateAtVendor::Unknown)
         );
-        let reader = built(Ok((200, answer))).reader.unwrap();
-        let read = reader.read(&context(), "abc").await.unwrap_err();
-        assert_eq!(
-            (read.kind, read.state),
-            (ErrorKind::BrokenContract, StateAtVendor::Unchanged)
-        );
-        let page: &'static str = format!("[{answer}]").leak();
+        let said = "an id of a record is blank, longer than 255 characters or holds control characters";
+        assert!(written.detail.contains(said), "{}", written.detail);
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_nobody_could_keep_or_read_costs_its_record_the_id_and_not_the_page() {
+    for id in unfit_ids() {
+        let page: &'static str = format!(r#"[{{"id":"{id}"}},{{"id":"ABC"}}]"#).leak();
         let reader = built(Ok((200, page))).reader.unwrap();
-        let listed = reader.list(&context(), &ListQuery::default()).await.unwrap_err();
-        assert_eq!(listed.kind, ErrorKind::BrokenContract);
-        assert!(!listed.detail.contains("wrote"), "{}", listed.detail);
+        let page = reader.list(&context(), &ListQuery::default()).await.unwrap();
+        let ids: Vec<_> = page.data.iter().map(|it| it.provider_customer_id.as_deref()).collect();
+        assert_eq!(ids, [None, Some("abc")]);
+        let shown: Json = serde_json::from_str(&format!("\"{id}\"")).unwrap();
+        let unreadable = vec![Unreadable::new("/provider_customer_id", shown)];
+        assert_eq!(page.data[0].unreadable, unreadable);
+        assert_eq!(page.data[1].unreadable, []);
+        let one: &'static str = format!(r#"{{"id":"{id}"}}"#).leak();
+        let reader = built(Ok((200, one))).reader.unwrap();
+        let one = reader.read(&context(), "abc").await.unwrap().unwrap();
+        assert_eq!((one.provider_customer_id, one.unreadable), (None, unreadable));
     }
 }
 

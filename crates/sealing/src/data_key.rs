@@ -10,9 +10,6 @@ use crate::bound::{KEY_BYTES, open, place, seal};
 use crate::keyring::Keyring;
 use crate::{NotOpened, NotSealed};
 
-/// Bytes of the tag behind what is sealed.
-const TAG_BYTES: usize = 16;
-
 /// Fills it with random bytes.
 ///
 /// # Errors
@@ -90,6 +87,9 @@ impl DataKey {
     /// Bytes that stand before what is sealed: a random nonce of 96 bits. So a key may seal 2^32 values.
     pub const NONCE_BYTES: usize = NONCE_LEN;
 
+    /// Bytes of the tag that stands behind it.
+    pub const TAG_BYTES: usize = 16;
+
     /// Of its bytes.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl DataKey {
     pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
         let changed = NotOpened::Changed;
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(changed.clone())?;
-        let (hidden, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(changed.clone())?;
+        let (hidden, tag) = rest.split_last_chunk::<{ Self::TAG_BYTES }>().ok_or(changed.clone())?;
         let mut text = vec![0; hidden.len()];
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let opened = self
@@ -150,7 +150,7 @@ mod tests {
         let (key, other) = (DataKey::new(&[1; 32]).unwrap(), DataKey::new(&[2; 32]).unwrap());
         for text in [&b""[..], b"ann@example.com"] {
             let kept = sealed(&key, b"here", text);
-            assert!(kept.starts_with(&[7; 3]) && kept.len() == FROM + text.len() + TAG_BYTES);
+            assert!(kept.starts_with(&[7; 3]) && kept.len() == FROM + text.len() + DataKey::TAG_BYTES);
             assert!(text.is_empty() || !kept.windows(text.len()).any(|part| part == text));
             let kept = &kept[3..];
             assert_eq!(key.open(b"here", kept).unwrap(), text);

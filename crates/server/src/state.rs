@@ -4,20 +4,21 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use upsert_api::{Page, Provider};
-use upsert_app::Gateway;
+use upsert_app::{Gateway, Refusal};
 
 use crate::config::history::ConfigHistory;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
+use crate::http::coded_once::CodedOnce;
 use crate::http::documented::Documented;
+use crate::http::shared_answer::SharedAnswer;
 use crate::lifecycle::Lifecycle;
 use crate::net::connections::Connections;
-use crate::telemetry::metrics_page::MetricsPage;
 use crate::telemetry::traces::Traces;
 
 /// Made once, shared by all workers.
@@ -42,7 +43,13 @@ pub(crate) struct State {
     /// How long a body may take to arrive.
     pub(crate) body_timeout: Duration,
     /// The page of all metrics.
-    pub(crate) metrics: MetricsPage,
+    pub(crate) metrics: SharedAnswer<Bytes>,
+    /// Files, the document and that page, compressed.
+    pub(crate) coded: CodedOnce,
+    /// Whether the store can be used, and why it cannot.
+    pub(crate) readiness: SharedAnswer<Result<(), Refusal>>,
+    /// Who is connected where the metrics have an address of their own.
+    pub(crate) metrics_connections: Arc<Connections>,
     /// Whether `/metrics` has an address of its own.
     pub(crate) metrics_apart: bool,
     /// When the server started.

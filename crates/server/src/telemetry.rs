@@ -3,6 +3,5 @@
 pub(crate) mod gauges;
 pub(crate) mod log_directives;
 pub(crate) mod log_filter;
-pub(crate) mod metrics_page;
 pub(crate) mod subscriber;
 pub(crate) mod traces;

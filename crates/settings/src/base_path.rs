@@ -11,7 +11,7 @@ use crate::section::Spot;
 const LONGEST: usize = 200;
 
 /// What stands in front of every path of the gateway: nothing, or such as `/gw`, without a slash at its end.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct BasePath(Option<Arc<str>>);
 
 impl BasePath {

@@ -12,7 +12,7 @@ use upsert_core::Word as _;
 use crate::connection::Connection;
 use crate::displayed_text::{HIDDEN, is_secret_name, shown_text};
 use crate::incoming::WebhookIn;
-use crate::merchant::Merchant;
+use crate::merchant::{Merchant, NeverMatch};
 use crate::routes::Route;
 use crate::secrets::{Reference, Secret};
 use crate::settings::Settings;
@@ -72,8 +72,17 @@ impl Merchant {
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Lines::default();
         lines.head("", self.name.as_ref().unwrap_or(&self.id).clone(), None);
-        let elsewhere = ["id", "name", "connections", "routes", "webhooks_in", "webhooks_out"];
+        let elsewhere = [
+            "id",
+            "name",
+            "never_match",
+            "connections",
+            "routes",
+            "webhooks_in",
+            "webhooks_out",
+        ];
         lines.members("", self, &elsewhere);
+        lines.never_match(&self.never_match);
         for connection in &self.connections {
             lines.connection(connection);
         }
@@ -108,6 +117,17 @@ impl Lines {
     }
 
     /// Something of which a part is not shown.
+    /// How many values there are: they may be addresses and numbers of people. That others stand there is seen all the same.
+    fn never_match(&mut self, never_match: &NeverMatch) {
+        for (name, values) in [("phone", &never_match.phone), ("email", &never_match.email)] {
+            let text = match values.len() {
+                1 => "1 value".to_owned(),
+                many => format!("{many} values"),
+            };
+            self.partly(&format!("never_match.{name}"), text, &values.join("\n"));
+        }
+    }
+
     fn partly(&mut self, path: &str, text: String, whole: &str) {
         self.line(path, text, false, Some(whole.as_bytes()));
     }

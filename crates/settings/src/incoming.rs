@@ -17,7 +17,7 @@ use crate::problems::Location;
 use crate::routes::target as connection;
 use crate::section::{Section, Spot};
 use crate::tree::Shape;
-use crate::verification::{self, Scheme, Verify};
+use crate::verification::{self, Verify};
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("source"),
@@ -93,8 +93,7 @@ impl WebhookIn {
         let EventId::Header(name) = &self.mapping.event_id else {
             return None;
         };
-        let signs_it = matches!(self.verify.scheme, Scheme::StandardWebhooks { .. }) && name == "webhook-id";
-        (!signs_it).then_some(name)
+        (!self.verify.verifier().signs_id(name)).then_some(name)
     }
 
     /// Whether anything says who somebody is when the e-mail changes: the merchant's own number, or the vendor's.

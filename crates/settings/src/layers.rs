@@ -5,6 +5,7 @@ use std::rc::Rc;
 use config::{Config, File, FileFormat, Source, Value, ValueKind};
 
 use crate::environment::OVERRIDE_PREFIX;
+use crate::opentelemetry;
 use crate::problems::{Location, Problem};
 use crate::section::Reading;
 use crate::tree::{Entry, Node, Shape, parse_value};
@@ -22,7 +23,7 @@ pub(crate) enum Overrides {
 pub(crate) fn layered(
     text: &str,
     document: &Rc<Node>,
-    overrides: Overrides,
+    overrides_of: Overrides,
     reading: &Reading<'_>,
 ) -> Option<Rc<Node>> {
     if document.entries().iter().any(|entry| entry.key.contains('[')) {
@@ -30,7 +31,7 @@ pub(crate) fn layered(
         // list be made as long as that.
         return Some(Rc::clone(document));
     }
-    let usable = match overrides {
+    let usable = match overrides_of {
         Overrides::Nothing => config::Map::new(),
         Overrides::Environment => usable_overrides(reading),
     };
@@ -53,7 +54,11 @@ pub(crate) fn layered(
         return None;
     };
     let root = Value::new(None, ValueKind::Table(merged));
-    Some(laid_over(root, Some(document), OVERRIDE_PREFIX).unwrap_or_else(|| Rc::clone(document)))
+    let layered = laid_over(root, Some(document), OVERRIDE_PREFIX).unwrap_or_else(|| Rc::clone(document));
+    Some(match overrides_of {
+        Overrides::Environment => opentelemetry::beside(layered, reading),
+        Overrides::Nothing => layered,
+    })
 }
 
 /// The variables that name a path of members. Those are reported that would mean something else, or something else on every

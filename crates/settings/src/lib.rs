@@ -34,6 +34,7 @@ mod mapping;
 mod members;
 mod merchant;
 mod nearest;
+mod opentelemetry;
 mod origins;
 mod ping;
 mod places;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Serialize, Serializer};
 
 use crate::section::Spot;
@@ -38,10 +38,24 @@ fn text(network: &IpNet) -> String {
     }
 }
 
+/// Bits of an IPv6 address before the IPv4 address that it may stand for.
+const BEFORE_IPV4: u8 = 96;
+
+/// A network of IPv4 addresses is one however it is written: addresses are compared as such.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(written) = network else { return network };
+    let mapped = written.addr().to_ipv4_mapped();
+    let length = written.prefix_len().checked_sub(BEFORE_IPV4);
+    let read = mapped
+        .zip(length)
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    read.map_or(network, IpNet::V4)
+}
+
 fn network(spot: &Spot<'_>) -> Option<IpNet> {
     let text = spot.text()?.trim();
-    let alone = text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
-    match alone.or_else(|_| text.parse::<IpNet>()) {
+    let alone = text.parse().map(|address: IpAddr| IpNet::from(address));
+    match alone.or_else(|_| text.parse::<IpNet>()).map(canonical) {
         Ok(network) if network.prefix_len() == 0 => spot.refuse_but(
             "everybody would be believed whoever they say they are",
             "name the proxies themselves, such as \"10.0.0.2\" or \"10.0.0.0/24\"",
@@ -84,14 +98,28 @@ mod tests {
             let none = Environment::from_iter(Vec::<(String, String)>::new());
             Settings::load(folder.path(), &none, Secrets::Resolve)
         };
-        let right = load(r#"["10.0.0.2", "10.1.2.3/16", "::1"]"#).unwrap();
+        let right = load(concat!(
+            r#"["10.0.0.2", "10.1.2.3/16", "::1","#,
+            r#""::ffff:10.0.0.3", "::ffff:192.168.7.0/120", "::ffff:172.16.0.0/108"]"#
+        ))
+        .unwrap();
         let shown = serde_json::to_value(&right.server.trusted_proxies).unwrap();
-        assert_eq!(shown, serde_json::json!(["10.0.0.2", "10.1.0.0/16", "::1"]));
+        let as_read = [
+            "10.0.0.2",
+            "10.1.0.0/16",
+            "::1",
+            "10.0.0.3",
+            "192.168.7.0/24",
+            "172.16.0.0/12",
+        ];
+        assert_eq!(shown, serde_json::json!(as_read));
+        assert!(right.server.trusted_proxies.covers("192.168.7.9".parse().unwrap()));
         for (wrong, says) in [
             ("proxy.example", "neither an address nor a network"),
             ("10.0.0.0/33", "neither an address nor a network"),
             ("0.0.0.0/0", "everybody would be believed"),
             ("::/0", "everybody would be believed"),
+            ("::ffff:0.0.0.0/96", "everybody would be believed"),
         ] {
             let problems = load(&format!("[\"10.0.0.2\", \"{wrong}\"]")).unwrap_err();
             let (path, message) = (&problems[0].path, &problems[0].message);

@@ -17,6 +17,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("log_format", "\"text\""),
     Member::or("otlp_endpoint", "\"\""),
     Member::or("otlp_headers", "{}"),
+    Member::or("resource_attributes", "{}"),
     Member::or("service_name", "\"upsert-gateway\""),
     Member::or("sample_ratio", "1.0"),
 ];
@@ -44,6 +45,8 @@ pub struct Telemetry {
     pub otlp_endpoint: Option<Url>,
     /// What is sent with them, by the header's name.
     pub otlp_headers: BTreeMap<String, Secret>,
+    /// What is said of the gateway beside its name, such as `deployment.environment.name`.
+    pub resource_attributes: BTreeMap<String, String>,
     /// `service.name` of the traces.
     pub service_name: String,
     /// How many of the traces that begin here are kept, from 0 to 1.
@@ -66,6 +69,7 @@ impl Telemetry {
             log_format: section.read("log_format", Spot::word),
             otlp_endpoint: Some(section.maybe("otlp_endpoint", |spot| spot.unless_empty(endpoint))),
             otlp_headers: section.read("otlp_headers", headers),
+            resource_attributes: section.read("resource_attributes", attributes),
             service_name: section.read("service_name", Spot::line),
             sample_ratio: section.read("sample_ratio", ratio),
             location: location.or_else(|| Some(section.at().clone())),
@@ -94,6 +98,15 @@ fn headers(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
             return spot.refuse("not the name of a header");
         }
         Some((name, secret?))
+    })
+}
+
+fn attributes(spot: &Spot<'_>) -> Option<BTreeMap<String, String>> {
+    spot.each_entry(|entry, spot| {
+        if entry.key == "service.name" {
+            return spot.refuse_but("stands in a member of its own", "say it as service_name");
+        }
+        Some((entry.key.clone(), spot.line()?))
     })
 }
 

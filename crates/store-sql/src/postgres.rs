@@ -236,7 +236,7 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.writer.close().await;
         if let Some(hints) = &self.hints {
-            hints.close();
+            hints.close().await;
         }
         self.pool.close();
     }

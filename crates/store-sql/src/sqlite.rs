@@ -32,6 +32,7 @@ mod erasures;
 mod expect;
 mod failure;
 mod forget;
+mod gaps;
 mod made;
 mod merchants;
 mod names;

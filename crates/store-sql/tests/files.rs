@@ -37,6 +37,28 @@ fn the_folder_is_made_and_the_files_are_the_owners_alone() {
     drop(store);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_could_read_is_the_owners_alone_once_it_is_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    let log = folder.path().join("gateway.db-wal");
+    drop(open(&path).unwrap());
+    fs::write(&log, "").unwrap();
+    let open_to_all = || fs::Permissions::from_mode(0o644);
+    for file in [&path, &log] {
+        fs::set_permissions(file, open_to_all()).unwrap();
+    }
+    let store = open(&path).unwrap();
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+    drop(store);
+}
+
 #[test]
 fn a_file_is_opened_once_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
@@ -235,4 +257,8 @@ fn sqlite_is_built_with_what_the_project_says() {
     // Of what stands in `.cargo/config.toml`: the other flags, HAVE_FDATASYNC above all, are not among what it tells.
     assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:?}");
     assert!(!options.contains(&"ENABLE_STAT4".to_owned()), "{options:?}");
+    assert!(
+        options.contains(&"ENABLE_DBPAGE_VTAB".to_owned()),
+        "an erasure needs it: {options:?}"
+    );
 }

@@ -79,6 +79,25 @@ async fn what_one_process_tells_the_others_hear_and_it_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_process_tells_right_before_it_ends_is_heard() {
+    let database = Database::new();
+    let (one, other) = (open(&database, true).await, open(&database, true).await);
+    until_it_hears(&one).await;
+    until_it_hears(&other).await;
+    let last = Hints {
+        deliveries: true,
+        ..Hints::default()
+    };
+    one.tell(some());
+    assert_eq!(in_time(other.told()).await, some());
+    // Nothing may be told so soon after.
+    one.tell(last.clone());
+    one.close().await;
+    let heard = tokio::time::timeout(Duration::from_secs(5), other.told()).await;
+    assert_eq!(heard, Ok(last));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_whose_connection_was_cut_hears_again_and_looks_at_everything_once() {
     let database = Database::new();
     let (one, other) = (open(&database, true).await, open(&database, true).await);

@@ -41,9 +41,10 @@ async fn compare(changesets: Vec<Changeset>, store: &dyn Store) -> usize {
             after = expected.last().map(|(upsert, _)| upsert.clone());
         }
     }
+    // All of them: which of two goes first that expire at one moment is nobody's promise, and a sealed store has other keys.
     let now = seconds(1);
-    let expected = memory.forget_expired(now, 2).await.unwrap();
-    assert_eq!(store.forget_expired(now, 2).await.unwrap(), expected);
+    let expected = memory.forget_expired(now, 1_000).await.unwrap();
+    assert_eq!(store.forget_expired(now, 1_000).await.unwrap(), expected);
     observe(store).await.assert_same(&observe(&memory).await);
     done
 }

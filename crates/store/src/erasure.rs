@@ -83,8 +83,24 @@ pub struct ErasedRecord {
     /// A keyed hash of the vendor's id of its record, in hexadecimal; none: no id is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+    /// That id itself, for as long as the erasure is open: whoever was not answered asks once more, and nobody else can tell
+    /// which record is to be erased there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<RecordId>,
     /// What is left there.
     pub left: Left,
+}
+
+/// A vendor's id of a record.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordId(pub String);
+
+/// Shows nothing of it: it is a personal datum.
+impl Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordId")
+    }
 }
 
 impl ErasureRecord {
@@ -112,9 +128,31 @@ impl ErasureRecord {
         Expect::Erasure { id: self.id, revision }
     }
 
-    /// Nothing of the customer is left.
+    /// Nothing of the customer is left, vendors' ids neither.
     pub fn end(&mut self, now: Timestamp) {
+        self.forget_ids();
         self.ended_at.get_or_insert(now);
+    }
+
+    /// The vendors' ids are not kept any longer.
+    pub fn forget_ids(&mut self) {
+        for vendor in &mut self.vendors {
+            vendor.id = None;
+        }
+    }
+
+    /// Whether any of the vendors' ids is kept still.
+    pub fn has_ids(&self) -> bool {
+        self.vendors.iter().any(|vendor| vendor.id.is_some())
+    }
+
+    /// Has the ids that were known before, of the same records.
+    pub fn recall_ids(&mut self, before: &Self) {
+        for vendor in self.vendors.iter_mut().filter(|vendor| vendor.record.is_some()) {
+            let mut known = before.vendors.iter();
+            let known = known.find(|known| (&known.connection, &known.record) == (&vendor.connection, &vendor.record));
+            vendor.id = vendor.id.take().or_else(|| known.and_then(|known| known.id.clone()));
+        }
     }
 
     /// The person was brought back on purpose: the tombstone keeps nobody out any more.
@@ -122,8 +160,9 @@ impl ErasureRecord {
         self.lifted_at.get_or_insert(now);
     }
 
-    /// A call that was on its way when the customer was erased has ended: this is the record that it wrote to.
-    pub fn note_record(&mut self, connection: &str, record: String) {
+    /// A call that was on its way when the customer was erased has ended: this is the record that it wrote to (a keyed hash of
+    /// its id). The id itself is kept for as long as the erasure is open.
+    pub fn note_record(&mut self, connection: &str, record: String, id: RecordId) {
         if self.vendors.iter().any(|known| known.record.as_ref() == Some(&record)) {
             return;
         }
@@ -131,11 +170,15 @@ impl ErasureRecord {
         let found = ErasedRecord {
             connection: connection.to_owned(),
             record: Some(record),
+            id: self.ended_at.is_none().then_some(id),
             left: Left::Record,
         };
         match self.vendors.iter_mut().find(unnamed) {
             Some(known) => *known = found,
-            None => self.vendors.push(found),
+            None => {
+                let after = |known: &ErasedRecord| known.connection.as_str() <= connection;
+                self.vendors.insert(self.vendors.partition_point(after), found);
+            }
         }
     }
 
@@ -160,6 +203,12 @@ impl ErasureRecord {
 pub trait ErasureStore: Debug + Send + Sync + 'static {
     /// An erasure of one merchant's.
     async fn erasure(&self, merchant: &str, id: ErasureId) -> Result<Option<ErasureRecord>, StoreError>;
+
+    /// Whether anybody of one merchant's was ever erased.
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError>;
+
+    /// Those of these erasures of one merchant's that there are, by id.
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError>;
 
     /// Erasures that have not ended ([`ErasureRecord::ended_at()`]), by merchant, then by id; `after` is the last one of the
     /// page before.

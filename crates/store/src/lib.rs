@@ -37,7 +37,7 @@ pub use delivery::{
     WaitingCount,
 };
 pub use encryption::{Encryption, SealedStore, Walked};
-pub use erasure::{ErasedRecord, ErasureRecord, ErasureStore, KeptAnswerKey, TombstoneKey};
+pub use erasure::{ErasedRecord, ErasureRecord, ErasureStore, KeptAnswerKey, RecordId, TombstoneKey};
 pub use event::{
     EventCount, EventMark, EventMarks, EventStore, Given, IncomingEvent, IncomingOutcome, IncomingPage, OutgoingEvent,
     OutgoingPage,

@@ -75,6 +75,8 @@ pub enum SessionWrite {
     Told(SessionId, Notice),
     /// It ends.
     End(SessionId),
+    /// No page of any session is to tell anything any more: it may be about somebody who was erased.
+    TellNothing,
 }
 
 /// What is kept of sessions.

@@ -72,6 +72,8 @@ macro_rules! questions_passed_on {
         } }
         $crate::questions_passed_on! { $around: ErasureStore {
             erasure(merchant: &str, id: ::upsert_core::ErasureId) -> Option<::upsert_store::ErasureRecord>;
+            has_erasures(merchant: &str) -> bool;
+            erasures(merchant: &str, ids: &[::upsert_core::ErasureId]) -> Vec<::upsert_store::ErasureRecord>;
             open_erasures(after: Option<&::upsert_store::ErasureRecord>, limit: usize) -> Vec<::upsert_store::ErasureRecord>;
             tombstones(merchant: &str, keys: &[::upsert_store::TombstoneKey]) -> Vec<Vec<::upsert_core::ErasureId>>;
             upserts_of(merchant: &str, customer: ::upsert_core::CustomerId, limit: usize) -> Vec<(::upsert_store::UpsertRecord, Vec<::upsert_store::DeliveryRecord>)>;

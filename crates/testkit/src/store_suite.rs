@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(124 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(125 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -179,6 +179,7 @@ suite! { $
         a_key_is_free_until_it_is_used_and_after_it_has_expired,
         a_key_has_one_answer,
         a_new_record_takes_the_place_of_an_expired_one,
+        a_fingerprint_is_what_it_was_however_it_begins,
         the_longest_expired_are_forgotten_first;
     merchants:
         an_id_leads_to_its_merchant,

@@ -38,7 +38,7 @@ pub struct Received<'a> {
 /// How events of one source are verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verifier {
-    /// Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    /// Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature`; or `svix-id` and so on.
     Standard {
         /// Any of them may have signed.
         keys: Vec<SigningKey>,
@@ -164,6 +164,21 @@ impl Verifier {
             Self::Standard { keys, tolerance } => standard::verify(keys, *tolerance, received, now),
             Self::Hmac(hmac) => hmac.verify(received, now),
         }
+    }
+
+    /// The value of a header of an event that was verified. By either of its names the id of Standard Webhooks is the one that is
+    /// signed: whoever plays an event again cannot give it another one.
+    pub fn header(&self, received: &Received<'_>, name: &str) -> Option<String> {
+        if self.signs_id(name) {
+            standard::id(received)
+        } else {
+            (received.header)(name)
+        }
+    }
+
+    /// Whether this header holds an id that is part of what is signed.
+    pub fn signs_id(&self, name: &str) -> bool {
+        matches!(self, Self::Standard { .. }) && standard::is_id(name)
     }
 
     /// Whether the time of sending is part of what is signed: an event cannot be played again once that is too far off.

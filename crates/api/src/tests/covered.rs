@@ -50,7 +50,7 @@ fn cases() -> Vec<Case> {
 
 fn of_customers() -> Vec<Case> {
     vec![
-        case("Customer", &filled::customer(), stays::of_customer()),
+        case("Customer", &filled::customer(), Stays::default()),
         case("CustomerRecord", &filled::customer_record(), stays::of_record()),
         case("LinkedCustomer", &filled::linked_customer(), stays::of_linked()),
         case("Link", &filled::link(), stays::of_link()),

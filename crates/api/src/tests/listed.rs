@@ -107,6 +107,7 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
     };
     let rotated = KeysRotated {
         merchants_left: vec!["acme".to_owned()],
+        audit_keys: vec!["2026-11".to_owned()],
         key: "2027-05".to_owned(),
         wrapped_anew: 3,
         merchants_sealed_anew: 2,

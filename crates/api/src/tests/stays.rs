@@ -35,13 +35,8 @@ const OURS: &str = "a sentence of ours, which repeats no value";
 const FLAG: &str = "about the work, not about the person";
 const BY: &str = "whose key or which source it was, as configured";
 
-pub(super) fn of_customer() -> Stays {
-    Stays::of("it says nothing of who somebody is", &["/kind", "/status", "/verified"])
-}
-
 pub(super) fn of_record() -> Stays {
-    of_customer()
-        .and(Stays::of(ID, &["/id"]))
+    Stays::of(ID, &["/id"])
         .and(Stays::of(COUNT, &["/version"]))
         .and(Stays::of(CONFIGURED, &["/merchant_id"]))
         .and(Stays::of(TIME, &["/created_at", "/updated_at"]))
@@ -166,9 +161,8 @@ pub(super) fn of_planned() -> Stays {
 }
 
 pub(super) fn of_plan() -> Stays {
-    of_customer()
-        .within("/customer")
-        .and(of_planned().within("/connections/*"))
+    of_planned()
+        .within("/connections/*")
         .and(of_ignored().within("/ignored/*"))
         .and(Stays::of(ID, &["/customer_id"]))
 }

@@ -17,7 +17,7 @@ use utoipa::PartialSchema;
 use crate::{
     Action, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, DeliveryState, Direction,
     EndpointState, EventResult, IncomingState, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode,
-    Severity, Status, Subject, Through, UpsertState,
+    Severity, Subject, Through, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.
@@ -75,7 +75,6 @@ fn of_this_crate() -> Vec<Set> {
         ("PlanAction", told::<PlanAction>()),
         ("ProblemCode", told::<ProblemCode>()),
         ("Severity", told::<Severity>()),
-        ("Status", told::<Status>()),
         ("Subject", told::<Subject>()),
         ("Through", told::<Through>()),
         ("UpsertState", told::<UpsertState>()),
@@ -134,7 +133,6 @@ fn words_of_the_contract_are_those_of_the_contract() {
         ("Subject", "gateway connection endpoint source"),
         ("PlanAction", "create update upsert unchanged"),
         ("Direction", "in out"),
-        ("Status", "active inactive"),
     ] {
         let sorted = |words: &str| words.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(sorted(&set(name)), sorted(words), "{name}");

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    CallContext, DeliveryId, ErrorKind, Held, Priority, ProviderError, WaitingFor, traceparent_of_attempt,
+    CallContext, DeliveryId, ErrorKind, Held, InLine, Priority, ProviderError, WaitingFor, traceparent_of_attempt,
 };
 use upsert_store::{DeliveryRecord, DeliveryState, PausedBy, StoreError};
 
@@ -96,10 +96,10 @@ impl Deliveries {
         let span = AttemptSpan::begin(self.context.spans.as_deref(), &work, started_at);
         let context = context(&work, &span, self.latest_end(&work));
         let call = work.connection.adapter.upsert(&context, &work.prepared);
-        let end = match self.context.unless_cut_short(call).await {
+        let end = match self.unless_cut_short(&context, call).await {
             Some(Ok(receipt)) => AttemptEnd::Accepted(Arc::new(receipt)),
             Some(Err(error)) => self.next_step(&work, error).await?,
-            None => self.after_a_cut(&work).await?,
+            None => self.after_a_cut(&work, &context).await?,
         };
         crash_point(end.crash_point());
         let end = judge(&work, end);
@@ -247,9 +247,16 @@ impl Deliveries {
         let time_left = time_left(&work.connection, delivery, now);
         if error.kind == ErrorKind::Unauthorised {
             let reason = error.to_string();
-            self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
+            let is_paused = self
+                .pause_by_vendor(&delivery.merchant, &work.connection, reason)
                 .await?;
-            return Ok(AttemptEnd::Held(Arc::new(error), WaitingFor::Paused, None));
+            // Otherwise the connection was configured anew while the call was out: it is taken anew at once.
+            let (waiting_for, until) = if is_paused {
+                (WaitingFor::Paused, None)
+            } else {
+                (WaitingFor::RateLimit, Some(now))
+            };
+            return Ok(AttemptEnd::Held(Arc::new(error), waiting_for, until));
         }
         let after = |wait: Duration| SignedDuration::try_from(wait).unwrap_or_default();
         let at = |wait| now.checked_add(after(wait)).unwrap_or(now);
@@ -298,5 +305,6 @@ fn context(work: &Work, span: &AttemptSpan, deadline: Instant) -> CallContext {
         traceparent: Some(span.traceparent().map_or_else(unrecorded, str::to_owned)),
         priority: delivery.priority,
         is_counted: work.connection.counts_calls,
+        in_line: InLine::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! A call that was on its way while its customer was erased.
 
 use upsert_core::ErasureId;
-use upsert_store::{StoreError, Write};
+use upsert_store::{RecordId, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::record::{AttemptEnd, Recorded};
@@ -12,8 +12,8 @@ use crate::outbox::races::{Race, commit_with_retry};
 const MOST_RACES: usize = 16;
 
 impl Deliveries {
-    /// A result that came too late is noted where the customer was erased meanwhile: which record the vendor has, as a keyed
-    /// hash, and nothing of the person.
+    /// A result that came too late is noted where the customer was erased meanwhile: which record the vendor has, as the
+    /// record of the erasure keeps it, and nothing of the person.
     pub(crate) async fn came_too_late(&self, work: &Work, end: &AttemptEnd) -> Result<Recorded, StoreError> {
         let AttemptEnd::Accepted(receipt) = end else {
             return Ok(None);
@@ -32,7 +32,11 @@ impl Deliveries {
                 return Ok(Race::Won(()));
             };
             let expect = vec![erasure.change()];
-            erasure.note_record(connection, record.clone());
+            erasure.note_record(
+                connection,
+                record.clone(),
+                RecordId(receipt.provider_customer_id.clone()),
+            );
             let applied = self
                 .outbox
                 .write(merchant, expect, vec![Write::PutErasure(erasure)])

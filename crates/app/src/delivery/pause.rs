@@ -78,9 +78,11 @@ impl Deliveries {
         if !self.context.store.is_shared() {
             return;
         }
+        let lifts = self.context.connections.record(merchant, connection).lifts;
         let _one_at_a_time = self.context.pausing.lock().await;
         let mut record = self.context.connections.record(merchant, connection);
-        if record.open_until.is_some_and(|known| known >= until) {
+        // Somebody may have ended meanwhile what is to be told.
+        if record.lifts != lifts || record.open_until.is_some_and(|known| known >= until) {
             return;
         }
         let expected = record.change();
@@ -99,11 +101,13 @@ impl Deliveries {
         if !self.context.store.is_shared() {
             return;
         }
+        let lifts = self.context.connections.record(merchant, connection).lifts;
         let _one_at_a_time = self.context.pausing.lock().await;
         let mut told = blocks;
         for _ in 0..MOST_RACES {
             let mut record = self.context.connections.record(merchant, connection);
-            if record.blocks == told {
+            // Somebody may have ended meanwhile what is to be told.
+            if record.lifts != lifts || record.blocks == told {
                 return;
             }
             let expected = record.change();
@@ -154,17 +158,21 @@ impl Deliveries {
     }
 
     /// The vendor refuses the credentials: nothing more is sent until they change, a probe succeeds, or somebody
-    /// resumes it.
+    /// resumes it. Whether it is so: what was said of other credentials than those that are configured by now pauses nothing.
     pub(crate) async fn pause_by_vendor(
         &self,
         merchant: &str,
         connection: &Connection,
         reason: String,
-    ) -> Result<(), StoreError> {
-        if self.context.connections.is_paused(merchant, &connection.name) {
-            return Ok(());
-        }
+    ) -> Result<bool, StoreError> {
         let name = &connection.name;
+        let configured = self.context.directory().connection(merchant, name);
+        if configured.is_some_and(|configured| configured.fingerprint != connection.fingerprint) {
+            return Ok(false);
+        }
+        if self.context.connections.is_paused(merchant, name) {
+            return Ok(true);
+        }
         tracing::warn!(
             merchant,
             connection = name,
@@ -177,7 +185,8 @@ impl Deliveries {
             reason,
             fingerprint: connection.fingerprint.clone(),
         };
-        self.set_pause(merchant, &connection.name, Some(pause), &[]).await
+        self.set_pause(merchant, name, Some(pause), &[]).await?;
+        Ok(true)
     }
 
     /// Sets or lifts a pause, durably, and tells of it; `acts`: what the audit trail tells of it. A pause by the vendor leaves

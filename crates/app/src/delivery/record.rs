@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
@@ -197,12 +196,11 @@ fn linked_record<'a>(lane: &'a Lane, work: &Work) -> Option<&'a str> {
     lane.linked_to().filter(|_| !work.replaces_link)
 }
 
+/// What the vendor says of that record is not kept: it may be about somebody else, who may have been erased.
 fn other_record(receipt: &UpsertReceipt, detail: &str) -> ProviderError {
     let (kind, state) = (ErrorKind::BrokenContract, StateAtVendor::Unknown);
     let mut error = ProviderError::new(kind, state, RetryAdvice::Never, detail).with_code("other_record");
-    let VendorSaid { status, members } = &receipt.vendor_said;
-    error.vendor_status = *status;
-    error.vendor_body = Some(members).filter(|said| !said.is_empty()).cloned().map(Json::Object);
+    error.vendor_status = receipt.vendor_said.status;
     error.with_context("the vendor wrote to another record")
 }
 
@@ -387,5 +385,33 @@ pub(crate) fn delivery_error(error: &ProviderError) -> DeliveryError {
         vendor_request_id: error.vendor_request_id.clone(),
         errors: error.errors.clone(),
         vendor_body: error.vendor_body.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use upsert_core::{Evidence, FieldOutcomes, Outcome};
+
+    use super::*;
+
+    #[test]
+    fn what_the_vendor_says_of_somebody_elses_record_is_not_kept() {
+        let said = json!({ "email": "ann@x.example" });
+        let receipt = UpsertReceipt {
+            outcome: Outcome::Updated,
+            evidence: Evidence::VendorSaid,
+            matched_by: None,
+            provider_customer_id: "rec-a".to_owned(),
+            fields: FieldOutcomes::default(),
+            vendor_request_id: None,
+            vendor_said: VendorSaid {
+                status: Some(200),
+                members: said.as_object().cloned().unwrap_or_default(),
+            },
+        };
+        let error = other_record(&receipt, "it wrote to another one");
+        assert_eq!((error.vendor_status, error.vendor_body), (Some(200), None));
     }
 }

@@ -16,11 +16,11 @@ const AT_ONCE: usize = 500;
 const MOST_HELD: usize = 10_000;
 
 /// No lease is longer, and no process's clock is so far ahead of another one's.
-const BELIEVED_AHEAD: SignedDuration = SignedDuration::from_hours(1);
+const LEASE_BELIEVED_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether a moment that something was stamped with is further ahead than it can be.
 pub(crate) fn is_ahead(stamped: Timestamp, now: Timestamp) -> bool {
-    stamped.duration_since(now) > BELIEVED_AHEAD
+    stamped.duration_since(now) > LEASE_BELIEVED_AHEAD
 }
 
 /// What a process leaves behind that dies between two commits.

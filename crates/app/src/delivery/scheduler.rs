@@ -23,6 +23,9 @@ use crate::sessions::Sessions;
 
 /// From one time that other processes' hints are followed to the next: however many processes tell however much.
 const HINTS_APART: Duration = Duration::from_millis(50);
+
+/// From one time that rows of connections and endpoints are read because somebody wrote one to the next: all of them are read.
+const ROWS_APART: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 200;
 
 /// How often it is looked for what another process left, and for sessions that are over.
@@ -71,6 +74,7 @@ impl Scheduler {
             tokio::select! {
                 () = wing.context.stopping.cancelled() => {}
                 () = wing.follow_hints() => {}
+                () = wing.follow_rows() => {}
             }
         });
         let wing = self.clone();
@@ -127,6 +131,23 @@ impl Scheduler {
         }
     }
 
+    /// What other processes wrote of connections and endpoints is read as soon as they say so, and then not again for a while,
+    /// however often they say it.
+    async fn follow_rows(&self) {
+        loop {
+            self.context.wakeups.connections_marked().await;
+            if let Err(error) = self.read_rows().await {
+                tracing::error!(%error, "what another process wrote could not be read");
+            }
+            tokio::time::sleep(ROWS_APART).await;
+        }
+    }
+
+    async fn read_rows(&self) -> Result<(), StoreError> {
+        self.deliveries.follow_connections().await?;
+        self.outbox.follow_endpoints().await
+    }
+
     async fn follow(&self, hints: Hints) -> Result<(), StoreError> {
         for customer in hints.customers {
             self.context.notifier.ring(customer);
@@ -135,8 +156,7 @@ impl Scheduler {
             self.context.wakeups.mark_merchants();
         }
         if hints.connections {
-            self.deliveries.follow_connections().await?;
-            self.outbox.follow_endpoints().await?;
+            self.context.wakeups.mark_connections();
         }
         let now = self.context.clock.now();
         if hints.deliveries {
@@ -225,8 +245,7 @@ impl Scheduler {
     async fn pass(&self, walk: &mut Walk) -> Result<(), StoreError> {
         let now = self.context.clock.now();
         if self.context.store.is_shared() {
-            self.deliveries.follow_connections().await?;
-            self.outbox.follow_endpoints().await?;
+            self.read_rows().await?;
             self.context.learn_calls(utc_day(now)).await?;
         }
         for delivery in self.context.store.abandoned(Some(now), AT_ONCE).await? {

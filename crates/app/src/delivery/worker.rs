@@ -24,11 +24,18 @@ const FEW: usize = 4;
 /// What waits at one connection.
 struct ConnectionQueue {
     wing: Deliveries,
-    connection: Arc<Connection>,
     merchant: String,
+    name: String,
     reach: Reach,
     /// How many may be under way.
     width: usize,
+}
+
+impl ConnectionQueue {
+    /// As it is configured now.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        self.wing.context.directory().connection(&self.merchant, &self.name)
+    }
 }
 
 impl Deliveries {
@@ -40,14 +47,14 @@ impl Deliveries {
             // While configuration is rolled out another process may know it: it is left as it is.
             return Ok(());
         }
-        let Some(connection) = configured.filter(|_| !is_paused) else {
+        if configured.is_none() || is_paused {
             return self.shelve(merchant, name).await;
-        };
+        }
         let said = self.context.connections.said_to_drain(merchant, name);
         let queue = ConnectionQueue {
             wing: self.clone(),
-            connection: connection.clone(),
             merchant: merchant.to_owned(),
+            name: name.to_owned(),
             reach,
             width: 0,
         };
@@ -112,9 +119,12 @@ impl Queue for ConnectionQueue {
 
     fn room(&mut self, under_way: usize) -> usize {
         let context = &self.wing.context;
-        let is_paused = context.connections.is_paused(&self.merchant, &self.connection.name);
-        match self.connection.status.room(Priority::Interactive) {
-            Ok(room) if !is_paused && !context.stopping.is_cancelled() => {
+        let is_paused = context.connections.is_paused(&self.merchant, &self.name);
+        let room = self
+            .connection()
+            .map(|connection| connection.status.room(Priority::Interactive));
+        match room {
+            Some(Ok(room)) if !is_paused && !context.stopping.is_cancelled() => {
                 if under_way == 0 {
                     // Requests that somebody waits for find a place beside it; where they take every place, what waits queues
                     // for some of them all the same, or it would never come to its turn.
@@ -131,21 +141,23 @@ impl Queue for ConnectionQueue {
 
     async fn due(&self, most: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
         let (store, now) = (&self.wing.context.store, self.wing.context.clock.now());
-        store.due_at(&self.merchant, &self.connection.name, now, most).await
+        store.due_at(&self.merchant, &self.name, now, most).await
     }
 
     async fn waiting(&self, after: Option<DeliveryId>, most: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
         let store = &self.wing.context.store;
-        store
-            .waiting_at(&self.merchant, &self.connection.name, after, most)
-            .await
+        store.waiting_at(&self.merchant, &self.name, after, most).await
     }
 
     async fn take(&self, delivery: DeliveryRecord) -> Result<Take, StoreError> {
         if self.reach == Reach::Parked && delivery.state() == DeliveryState::Retrying {
             return Ok(Take::PassOver);
         }
-        if let Err(held) = self.connection.status.room(delivery.priority) {
+        // It may have been configured anew since the last one.
+        let Some(connection) = self.connection() else {
+            return Ok(Take::Stop);
+        };
+        if let Err(held) = connection.status.room(delivery.priority) {
             if held.waiting_for != WaitingFor::Quota || delivery.priority == Priority::Interactive {
                 return Ok(Take::Stop);
             }

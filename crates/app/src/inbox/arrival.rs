@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use upsert_core::{EventId, Ignored};
 use upsert_store::{Expect, IncomingEvent};
-use upsert_webhook::{Part, Read};
+use upsert_webhook::{Part, Read, Received};
 
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::Source;
@@ -121,7 +121,12 @@ pub(crate) fn read_again(source: &Source, raw: &str, header: Header<'_>) -> Resu
     Ok(parts.into_iter().map(|(_, read)| read).collect())
 }
 
-pub(crate) fn read_parts(source: &Source, event: Json, header: Header<'_>) -> Reads {
+/// An event that was verified, by what its sender has signed.
+pub(crate) fn read_signed(source: &Source, event: Json, request: &Received<'_>) -> Reads {
+    read_parts(source, event, &|name| source.verifier.header(request, name))
+}
+
+fn read_parts(source: &Source, event: Json, header: Header<'_>) -> Reads {
     let parts = match source.mapping.parts(event) {
         Ok(parts) => parts,
         Err(problem) => return vec![(None, Read::unreadable(problem))],

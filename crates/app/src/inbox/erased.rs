@@ -8,18 +8,20 @@ use serde_json::Value as Json;
 use upsert_api::ProblemCode;
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::{CustomerPatch, ErasureId, Identifier, IdentifierKind, Word as _};
-use upsert_store::{IdentityQuery, IncomingEvent, TombstoneKey};
-use upsert_webhook::{Mapped, Read};
+use upsert_store::{IdentityQuery, IncomingEvent, StoreError, TombstoneKey};
+use upsert_webhook::Read;
 
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::Source;
 use crate::inbox::Inbox;
 use crate::inbox::arrival::read_again;
 use crate::problem::Refusal;
-use crate::upsert::tombstones::by_erasure;
+use crate::upsert::tombstones::{Told, by_erasure};
 
 /// Texts of an event that are looked at.
 const MOST_TEXTS: usize = 2_000;
+/// Keys that are asked for at once: each is looked up by itself.
+const KEYS_AT_ONCE: usize = 256;
 /// The longest text that may name somebody.
 const LONGEST: usize = 320;
 
@@ -34,11 +36,18 @@ impl Inbox {
         let Some(raw) = letter.raw() else {
             return Ok(false);
         };
+        // Most merchants have never erased anybody: a letter of theirs costs one question.
+        if !self.context.store.has_erasures(&merchant.id).await? {
+            return Ok(false);
+        }
         let event_id = letter.event_id.clone();
         let header = |_: &str| Some(event_id.clone());
         let source = merchant.source(&letter.source);
         let reads = source.and_then(|source| read_again(source, raw, &header).ok().map(|reads| (source, reads)));
-        let patches = reads.and_then(|(source, reads)| patches_of(merchant, source, &reads));
+        let patches = match reads {
+            Some((source, reads)) => self.patches_of(merchant, source, &reads).await?,
+            None => None,
+        };
         match patches {
             Some(patches) => self.is_any_erased(merchant, &patches, whom).await,
             None => self.names_the_erased(merchant, raw, whom).await,
@@ -53,13 +62,13 @@ impl Inbox {
         whom: Option<ErasureId>,
     ) -> Result<bool, Refusal> {
         for patch in patches {
-            match self.upserts.identify_the_living(merchant, patch).await {
+            match self.upserts.identify_the_living(merchant, patch, Told::ByVendor).await {
                 Err(refusal) if refusal.code == ProblemCode::Erased => {}
                 Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
                 _ => continue,
             }
             let by_id = patch.id.map(ErasureId::of);
-            let erased = self.upserts.erased(merchant, patch).await?;
+            let erased = self.upserts.erased(merchant, patch, Told::ByVendor).await?;
             let mut ids = erased.iter().map(|erasure| erasure.id).chain(by_id);
             if whom.is_none_or(|whom| ids.any(|id| id == whom)) {
                 return Ok(true);
@@ -68,61 +77,86 @@ impl Inbox {
         Ok(false)
     }
 
-    /// Whether an event that nobody can map names somebody who was erased: by an e-mail address, an id that is told from other
-    /// numbers, or a phone number that nobody living has.
+    /// What each part of an event asks for, named as one that comes in is; none: not all of them can be mapped.
+    async fn patches_of(
+        &self,
+        merchant: &Merchant,
+        source: &Source,
+        reads: &[Read],
+    ) -> Result<Option<Vec<CustomerPatch>>, StoreError> {
+        let mut patches = Vec::with_capacity(reads.len());
+        for read in reads {
+            let Read::Mapped(mapped) = read else { return Ok(None) };
+            let body = self.named_by_vendor(merchant, source, mapped).await?;
+            match merchant.canonicalise(&body, source.handling) {
+                Ok(canonical) => patches.push(canonical.patch),
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(Some(patches))
+    }
+
+    /// Whether an event that nobody can map names somebody who was erased, by something that nobody living has: an e-mail
+    /// address, a phone number, an id that is told from other numbers.
     async fn names_the_erased(&self, merchant: &Merchant, raw: &str, whom: Option<ErasureId>) -> Result<bool, Refusal> {
-        let keys = keys_in(merchant, raw);
-        let (store, id) = (&self.context.store, &merchant.id);
-        let found = store.tombstones(id, &keys).await?;
-        let by_erasure = by_erasure(&keys, &found);
-        let standing = self.upserts.standing(id, by_erasure.keys().copied()).await?;
-        for erasure in standing
-            .iter()
-            .filter(|erasure| whom.is_none_or(|whom| whom == erasure.id))
-        {
-            let named: &[&TombstoneKey] = by_erasure.get(&erasure.id).map_or(&[], Vec::as_slice);
-            let (phones, others): (Vec<_>, Vec<_>) = named.iter().partition(|key| phone_of(key).is_some());
-            if !others.is_empty() || (!phones.is_empty() && !self.is_anybodys(merchant, &phones).await?) {
+        for keys in keys_in(merchant, raw).chunks(KEYS_AT_ONCE) {
+            if self.any_names_the_erased(merchant, keys, whom).await? {
                 return Ok(true);
             }
+            // A store may answer without ever waiting: others are to have their turn.
+            tokio::task::yield_now().await;
         }
         Ok(false)
     }
 
-    async fn is_anybodys(&self, merchant: &Merchant, phones: &[&&TombstoneKey]) -> Result<bool, Refusal> {
-        let query = IdentityQuery {
+    async fn any_names_the_erased(
+        &self,
+        merchant: &Merchant,
+        keys: &[TombstoneKey],
+        whom: Option<ErasureId>,
+    ) -> Result<bool, StoreError> {
+        let (store, id) = (&self.context.store, &merchant.id);
+        let found = store.tombstones(id, keys).await?;
+        let by_erasure = by_erasure(keys, &found);
+        let meant = by_erasure.keys().copied();
+        let meant = meant.filter(|erasure| whom.is_none_or(|whom| whom == *erasure));
+        let standing = self.upserts.standing(id, meant).await?;
+        let named: BTreeSet<&TombstoneKey> = standing
+            .iter()
+            .filter_map(|erasure| by_erasure.get(&erasure.id))
+            .flatten()
+            .copied()
+            .collect();
+        self.is_any_nobodys(merchant, &named).await
+    }
+
+    /// Whether there is one among these that nobody living has: what somebody living has too may be meant as theirs.
+    async fn is_any_nobodys(&self, merchant: &Merchant, named: &BTreeSet<&TombstoneKey>) -> Result<bool, StoreError> {
+        let mut query = IdentityQuery {
             id: None,
-            identifiers: phones.iter().filter_map(|key| phone_of(key)).cloned().collect(),
+            identifiers: Vec::new(),
         };
+        for key in named {
+            match key {
+                TombstoneKey::Identifier(identifier) => query.identifiers.push(identifier.clone()),
+                TombstoneKey::VendorRecord {
+                    connection,
+                    provider_customer_id,
+                } => {
+                    let store = &self.context.store;
+                    let owners = store.record_owners(&merchant.id, connection, provider_customer_id);
+                    if owners.await?.is_empty() {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        if query.identifiers.is_empty() {
+            return Ok(false);
+        }
         let view = self.context.store.identify(&merchant.id, &query).await?;
-        Ok(view.holders.iter().any(|holders| !holders.is_empty()))
+        Ok(view.holders.iter().any(Vec::is_empty))
     }
-}
-
-fn phone_of(key: &TombstoneKey) -> Option<&Identifier> {
-    match key {
-        TombstoneKey::Identifier(identifier) if identifier.kind == IdentifierKind::Phone => Some(identifier),
-        _ => None,
-    }
-}
-
-/// What each part of an event asks for; none: not all of them can be mapped.
-fn patches_of(merchant: &Merchant, source: &Source, reads: &[Read]) -> Option<Vec<CustomerPatch>> {
-    let patch = |read: &Read| match read {
-        Read::Mapped(mapped) => patch_of(merchant, source, mapped),
-        Read::LeftOut | Read::Refused { .. } => None,
-    };
-    reads.iter().map(patch).collect()
-}
-
-fn patch_of(merchant: &Merchant, source: &Source, mapped: &Mapped) -> Option<CustomerPatch> {
-    let mut patch = merchant.canonicalise(&mapped.body, source.handling).ok()?.patch;
-    if let (Some(record), Some(name)) = (&mapped.provider_customer_id, &source.connection) {
-        let known = merchant.connection(name);
-        let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
-        patch.links.entry(name.clone()).or_insert(record);
-    }
-    Some(patch)
 }
 
 /// Everything in an event that may name somebody.

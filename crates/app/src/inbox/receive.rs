@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use upsert_api::{EventResult, ProblemCode};
 use upsert_core::{Canonical, Field, Ignored, Priority, Word as _};
@@ -16,7 +16,7 @@ use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::Source;
 use crate::inbox::Inbox;
-use crate::inbox::arrival::{Arrival, contents_of, read_parts};
+use crate::inbox::arrival::{Arrival, contents_of, read_signed};
 use crate::inbox::outcome::{Intake, Taken, in_the_events_words, kept_problem, left_out, unbelieved, unmapped};
 use crate::inbox::reconcile::Reconciled;
 use crate::outbox::races::{Race, commit_with_retry};
@@ -26,7 +26,7 @@ use crate::strict_json::read_json;
 use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::draft::Asked;
 use crate::upsert::straight_line::read_patch;
-use crate::upsert::tombstones::erased;
+use crate::upsert::tombstones::{Told, erased};
 
 /// So often an event is worked out anew because somebody else changed what it is about.
 const MOST_RACES: usize = 64;
@@ -83,7 +83,7 @@ impl Inbox {
                 read => Some(read?),
             };
             match event {
-                Some(event) if !is_ping(source, &event) => read_parts(source, event, request.header),
+                Some(event) if !is_ping(source, &event) => read_signed(source, event, request),
                 _ => {
                     count(merchant, source, Taken::Ping.result());
                     return Ok(ping);
@@ -181,10 +181,16 @@ impl Inbox {
     /// It is about somebody who was erased: it is told so, and nothing of it is kept, neither of this try nor of one before.
     async fn keep_nothing(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
         let merchant = &arrival.merchant.id;
-        if let Some(letter) = self.seen(arrival).await?.filter(|seen| !seen.state().is_done()) {
+        let forgotten = commit_with_retry(MOST_RACES, |_| async move {
+            let letter = self.seen(arrival).await?.filter(|seen| !seen.state().is_done());
+            let Some(letter) = letter else {
+                return Ok(Race::Won(()));
+            };
             let forget = vec![Write::ForgetIncomingEvent(letter.id)];
-            self.outbox.write(merchant, vec![letter.expected()], forget).await?;
-        }
+            let applied = self.outbox.write(merchant, vec![letter.expected()], forget).await?;
+            Ok::<_, Refusal>(Race::over(applied, ()))
+        });
+        forgotten.await?.ok_or_else(tried_too_often)?;
         let source = &arrival.source.name;
         tracing::warn!(merchant, source, "an event of an erased person: not kept");
         Ok(Taken::Erased(Box::new(refusal)))
@@ -197,7 +203,7 @@ impl Inbox {
         if let Some(problem) = asked_for_by_a_route(merchant, &mapped.ignored) {
             return Err(unmapped(vec![problem]));
         }
-        let body = self.named_by_vendor(arrival, mapped).await?;
+        let body = self.named_by_vendor(merchant, source, mapped).await?;
         let mut canonical = read_patch(merchant, &body, source.handling)?;
         for problem in &mapped.ignored {
             canonical.patch.note_unreadable(&problem.target);
@@ -221,7 +227,10 @@ impl Inbox {
         let has_waited = &AtomicBool::new(false);
         let (canonical, ignored, told) = (&canonical, &ignored, told.as_slice());
         let taken = commit_with_retry(MOST_RACES, |key_is_taken| async move {
-            let mut identified = self.upserts.identify_the_living(merchant, &canonical.patch).await?;
+            let mut identified = self
+                .upserts
+                .identify_the_living(merchant, &canonical.patch, Told::ByVendor)
+                .await?;
             let narrowing = (mapped, &canonical.patch, told);
             let (patch, draft) = match self.reconcile(arrival, narrowing, &mut identified, has_waited).await? {
                 Reconciled::Left(patch, draft) => (patch, draft),
@@ -249,33 +258,6 @@ impl Inbox {
             }))
         });
         taken.await?.ok_or_else(Refusal::too_many_changes)
-    }
-
-    /// The body, with the id of the customer that is linked to the vendor's record that the event tells of; where nobody is,
-    /// with the link that is to be.
-    async fn named_by_vendor(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Json, Refusal> {
-        let mut body = mapped.body.clone();
-        if let (Some(record), Some(connection)) = (&mapped.provider_customer_id, &arrival.source.connection)
-            && let Some(members) = body.as_object_mut().filter(|members| !members.contains_key("id"))
-        {
-            let merchant = &arrival.merchant.id;
-            // Links hold ids in one form; an event may write them in another.
-            let known = arrival.merchant.connection(connection);
-            let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
-            let owners = self.context.store.record_owners(merchant, connection, &record).await?;
-            match owners.as_slice() {
-                [] => {
-                    let links = members.entry("links").or_insert_with(|| json!({}));
-                    if let Some(links) = links.as_object_mut() {
-                        links.entry(connection.as_str()).or_insert_with(|| json!(record));
-                    }
-                }
-                [owner] => drop(members.insert("id".to_owned(), json!(owner))),
-                // One that several customers share is told apart by what else the event says.
-                _ => {}
-            }
-        }
-        Ok(body)
     }
 
     /// It is kept as it came, until its mapping is mended and it is replayed, its sender sends it again and it can be
@@ -309,15 +291,22 @@ impl Inbox {
             {
                 return Ok(Race::Changed);
             }
+            // Whoever was erased since may have been looked for before this was there.
+            if self.is_of_the_erased(&arrival.merchant, &row, None).await? {
+                return Ok(Race::Won(self.keep_nothing(arrival, erased()).await?));
+            }
             tracing::warn!(
                 merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
                 code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
             );
             Ok::<_, Refusal>(Race::Won(Taken::Refused(Box::new(row), Box::new(refusal.clone()))))
         });
-        let too_often = || Refusal::overloaded("the event is being tried too often at once");
-        kept.await?.ok_or_else(too_often)
+        kept.await?.ok_or_else(tried_too_often)
     }
+}
+
+fn tried_too_often() -> Refusal {
+    Refusal::overloaded("the event is being tried too often at once")
 }
 
 /// What cannot be read of an event that was refused, by pointer into the event.

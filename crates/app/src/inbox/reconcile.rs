@@ -61,7 +61,7 @@ impl Inbox {
         };
         if let Some(customer) = self.newer_of(arrival, mapped, patch, identified, &mut draft).await? {
             let outcome = IncomingOutcome::Outdated { customer };
-            return self.note_nothing(draft, outcome, &[]).await;
+            return self.note_nothing(draft, outcome, None).await;
         }
         let mut patch = patch.clone();
         let Some(known) = &mut identified.known else {
@@ -109,7 +109,7 @@ impl Inbox {
             && !has_news
             && let Some(outcome) = nothing_new(&told, was_outdated, known, teller)
         {
-            return self.note_nothing(draft, outcome, &known.lanes).await;
+            return self.note_nothing(draft, outcome, Some(known)).await;
         }
         if let Some(name) = &arrival.source.connection {
             learn_from_event(&arrival.merchant, name, known, &patch, &mut draft);
@@ -179,17 +179,20 @@ impl Inbox {
         let _rung_or_not = tokio::time::timeout(FOR_A_RECEIPT, bell.notified()).await;
     }
 
-    /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept.
+    /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept. `known`: whom it is about, to be
+    /// there still; otherwise that is expected already.
     async fn note_nothing(
         &self,
         draft: EventDraft,
         outcome: IncomingOutcome,
-        lanes: &[Lane],
+        known: Option<&Known>,
     ) -> Result<Reconciled, StoreError> {
         let event = draft.row.became(outcome);
         let mut expect = draft.expect;
         let mut write = vec![Write::PutIncomingEvent(event.clone())];
         write.extend(draft.marks.map(Write::PutEventMarks));
+        expect.extend(known.map(|known| known.record.expected()));
+        let lanes = known.map_or(&[][..], |known| &known.lanes);
         for lane in lanes.iter().filter(|lane| draft.lanes.contains(&lane.connection)) {
             let mut lane = lane.clone();
             expect.push(lane.change());

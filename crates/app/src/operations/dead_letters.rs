@@ -24,7 +24,7 @@ use crate::planning::plan::has_all;
 use crate::problem::Refusal;
 use crate::queries::Merchants;
 use crate::queries::page::to_cursor;
-use crate::upsert::command::Caller;
+use crate::upsert::command::{Caller, StillMay};
 use crate::view::answer::Answer;
 use crate::view::delivery::listed_delivery;
 
@@ -58,10 +58,12 @@ impl Operations {
         let acts = vec![of_delivery(&caller.name, AuditAction::DeliveryReplay, &delivery)];
         let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive, acts);
         // It brings the customer as it is: nothing of that was sent with it.
-        Ok(answer.await?.seen_by(visibility, Own::default()))
+        let answer = answer.await.map_err(|refusal| refusal.seen_by(visibility))?;
+        Ok(answer.seen_by(visibility, Own::default()))
     }
 
-    /// Replays all that have failed and match; several of one customer at one connection become one call.
+    /// Replays all that have failed and match; several of one customer at one connection become one call. `still_may` is asked
+    /// before each.
     ///
     /// # Errors
     /// 422 where other states are asked for.
@@ -70,6 +72,7 @@ impl Operations {
         caller: &Caller,
         mut selection: DeliverySelection,
         visibility: Visibility,
+        still_may: StillMay<'_>,
     ) -> Result<DeliveriesDone, Refusal> {
         check_code(&selection, visibility)?;
         let failed = BTreeSet::from([DeliveryState::Failed]);
@@ -79,6 +82,7 @@ impl Operations {
         }
         selection.filter.state = failed;
         let replay = |failed| async {
+            still_may()?;
             let replayed = self.replay_failed(caller, failed, Priority::Bulk, Vec::new());
             replayed.await.map(drop)
         };
@@ -141,7 +145,7 @@ impl Operations {
         self.context.on_own_task("a discard", task).await
     }
 
-    /// Discards all that match; unless states are named, those that have failed.
+    /// Discards all that match; unless states are named, those that have failed. `still_may` is asked before each.
     ///
     /// # Errors
     /// 422 where the body names no filter at all.
@@ -150,6 +154,7 @@ impl Operations {
         caller: &Caller,
         mut selection: DeliverySelection,
         visibility: Visibility,
+        still_may: StillMay<'_>,
     ) -> Result<DeliveriesDone, Refusal> {
         check_code(&selection, visibility)?;
         if !selection.filter.is_narrowed() {
@@ -161,6 +166,7 @@ impl Operations {
         }
         let discard = |failed: Failed| async move {
             for id in failed.deliveries {
+                still_may()?;
                 let merchant = failed.merchant.clone();
                 self.discard_on_a_task(caller, merchant, id, Vec::new()).await?;
             }

@@ -22,6 +22,7 @@ impl Operations {
         let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
         let act = of_endpoint(by, AuditAction::EndpointTest, &merchant.id, name);
         self.context.audit.record(&[act]).await?;
+        tracing::info!(merchant = merchant.id, endpoint = name, by, "endpoint tested by hand");
         let id = self.context.ids.event(&merchant.id);
         let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
         let tried = self

@@ -2,8 +2,10 @@
 //! attempts, stored answers, and events in both directions. Each page is a commit of its own; whoever begins anew goes on
 //! with what is there.
 
+use serde_json::Value as Json;
+
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CustomerId, EventKind, Word as _};
+use upsert_core::{CustomerId, EventKind};
 use upsert_store::{
     ErasureRecord, IncomingEvent, IncomingFilter, IncomingState, OutgoingEvent, OutgoingFilter, OutgoingState,
     StoreError, Write,
@@ -91,37 +93,45 @@ impl Operations {
         match merchant {
             _ if event.customer() == Some(erasure.id.customer()) => Ok(true),
             Some(merchant) => self.inbox.is_of_the_erased(merchant, event, Some(erasure.id)).await,
-            // Nobody can tell any more how its events are to be read; they are forgotten in time.
+            // Nobody can tell how its events are to be read. Where the merchant is gone they are forgotten in time.
             None => Ok(false),
         }
     }
 
-    /// Events that are still to go out or never could, and tell of the customer. What was taken is not kept anyway.
+    /// Events that are still to go out or never could, and tell of the customer. What was taken is not kept anyway. In one
+    /// pass: one that is replayed meanwhile has another state and the same place.
     pub(super) async fn remove_events_out(&self, erasure: &ErasureRecord) -> Result<(), StoreError> {
         let customer = erasure.id.customer().to_string();
-        let tells = |event: &&OutgoingEvent| {
-            event.kind != EventKind::CustomerErased.as_str() && event.body().contains(&customer)
+        let filter = OutgoingFilter {
+            merchants: Some([erasure.merchant.clone()].into()),
+            state: [OutgoingState::Pending, OutgoingState::Retrying, OutgoingState::Failed].into(),
+            ..OutgoingFilter::default()
         };
-        for state in [OutgoingState::Pending, OutgoingState::Retrying, OutgoingState::Failed] {
-            let filter = OutgoingFilter {
-                merchants: Some([erasure.merchant.clone()].into()),
-                state: [state].into(),
-                ..OutgoingFilter::default()
-            };
-            let mut before = None;
-            loop {
-                let page = self.context.store.outgoing_events(&filter, before, AT_ONCE).await?;
-                let about = page.entries.iter().filter(tells);
-                let write = about.map(|event| Write::ForgetOutgoingEvent(event.id)).collect();
-                self.forget(&erasure.merchant, write).await?;
-                before = page.next;
-                if before.is_none() {
-                    break;
-                }
+        let mut before = None;
+        loop {
+            let page = self.context.store.outgoing_events(&filter, before, AT_ONCE).await?;
+            let about = page.entries.iter().filter(|event| tells_of(event, &customer));
+            let write = about.map(|event| Write::ForgetOutgoingEvent(event.id)).collect();
+            self.forget(&erasure.merchant, write).await?;
+            before = page.next;
+            if before.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
     }
+}
+
+/// Whether an event tells of this customer. That it names the customer is not enough: it may say whose record another one's
+/// call has hit.
+fn tells_of(event: &OutgoingEvent, customer: &str) -> bool {
+    let pointer = match event.kind.parse() {
+        Ok(EventKind::CustomerUpserted) => "/data/customer/id",
+        Ok(EventKind::CustomerDeliveryFailed) => "/data/customer_id",
+        // That it was erased is still to be told. The others are about connections.
+        _ => return false,
+    };
+    let body: Json = serde_json::from_str(event.body()).unwrap_or_default();
+    body.pointer(pointer).and_then(Json::as_str) == Some(customer)
 }
 
 fn of_merchant(merchant: &str) -> IncomingFilter {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use upsert_core::{Customer, ErasureId, Identifier, IdentifierKind, KeyKind, MatchKey};
 use upsert_store::{
-    Changeset, DeliveryRecord, ErasedRecord, ErasureRecord, Expect, Known, Lane, Left, TombstoneKey, Write,
+    Changeset, DeliveryRecord, ErasedRecord, ErasureRecord, Expect, Known, Lane, Left, RecordId, TombstoneKey, Write,
 };
 
 use crate::directory::merchant::Merchant;
@@ -18,14 +18,14 @@ pub(super) struct Erasing<'a> {
     known: &'a Known,
     changes: Changeset,
     erasure: ErasureRecord,
-    ids: Vec<Option<String>>,
 }
 
 impl<'a> Erasing<'a> {
     /// Of a customer as it was read: nobody may have changed it, or anything that is known of it at a connection.
     pub(super) fn new(merchant: &'a Merchant, known: &'a Known, by: &str, now: Timestamp) -> Self {
+        let mut erasing = Self::begun(merchant, known, by, now);
         let id = known.record.id;
-        let mut changes = Changeset::of(&merchant.id);
+        let changes = &mut erasing.changes;
         changes.expect.push(known.record.expected());
         changes.expect.extend(known.lanes.iter().map(Lane::expected));
         let unknown = merchant
@@ -37,27 +37,44 @@ impl<'a> Erasing<'a> {
             connection: connection.name.clone(),
             revision: None,
         }));
-        changes.expect.push(Expect::Erasure {
-            id: ErasureId::of(id),
-            revision: None,
-        });
-        let (held, nothing) = (&known.record.customer, Customer::default());
-        changes.write.extend(identifier_writes(id, held, &nothing));
+        let nothing = Customer::default();
+        changes
+            .write
+            .extend(identifier_writes(id, &known.record.customer, &nothing));
         changes
             .write
             .extend(known.lanes.iter().flat_map(Lane::give_back_all_keys));
         changes.write.push(Write::DeleteCustomer(id));
-        // What is kept is kept to the microsecond; whoever is told now and later is told the same.
+        erasing
+    }
+
+    /// Of one that is no customer any more, as it last was: every vendor has refused it. What was tried is kept still.
+    pub(super) fn of_refused(merchant: &'a Merchant, known: &'a Known, by: &str, now: Timestamp) -> Self {
+        let mut erasing = Self::begun(merchant, known, by, now);
+        erasing.changes.expect.push(Expect::Customer {
+            id: known.record.id,
+            revision: None,
+        });
+        erasing
+    }
+
+    fn begun(merchant: &'a Merchant, known: &'a Known, by: &str, now: Timestamp) -> Self {
+        let id = known.record.id;
+        let mut changes = Changeset::of(&merchant.id);
+        changes.expect.push(Expect::Erasure {
+            id: ErasureId::of(id),
+            revision: None,
+        });
+        // Whoever is told now and later is told the same, however exactly a store keeps it.
         let at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let mut erasure = ErasureRecord::new(id, &merchant.id, by, at);
         erasure.version = known.record.version.saturating_add(1);
-        erasure.held = kinds_held(merchant, held);
+        erasure.held = kinds_held(merchant, &known.record.customer);
         Self {
             merchant,
             known,
             changes,
             erasure,
-            ids: Vec::new(),
         }
     }
 
@@ -92,9 +109,14 @@ impl<'a> Erasing<'a> {
         self.erasure.vendors.push(ErasedRecord {
             connection: connection.to_owned(),
             record: hash,
+            id: record.map(RecordId),
             left,
         });
-        self.ids.push(record);
+    }
+
+    /// Whose customer it is.
+    pub(super) fn merchant(&self) -> &'a Merchant {
+        self.merchant
     }
 
     /// The record as it will be kept.
@@ -102,15 +124,15 @@ impl<'a> Erasing<'a> {
         &self.erasure
     }
 
-    /// The changeset, with these events in it; the record; the vendors' ids.
-    pub(super) fn finish(mut self, events: Vec<Write>) -> (Changeset, ErasureRecord, Vec<Option<String>>) {
+    /// The changeset, with these events in it, and the record.
+    pub(super) fn finish(mut self, events: Vec<Write>) -> (Changeset, ErasureRecord) {
         let erasure = self.erasure.id;
         let keys = tombstone_keys(self.merchant, self.known);
         self.changes.write.push(Write::PutErasure(self.erasure.clone()));
         let tombstone = keys.into_iter().map(|key| Write::AddTombstone { key, erasure });
         self.changes.write.extend(tombstone);
         self.changes.write.extend(events);
-        (self.changes, self.erasure, self.ids)
+        (self.changes, self.erasure)
     }
 }
 

@@ -7,8 +7,8 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 
 use upsert_api::{
-    AuditAction, Direction, Event, EventReplayed, EventSelection, EventsDone, IncomingFilter, OutgoingFilter,
-    ProblemCode, Refused, Texts, Visibility,
+    Direction, Event, EventReplayed, EventSelection, EventsDone, IncomingFilter, OutgoingFilter, ProblemCode, Refused,
+    Visibility,
 };
 use upsert_core::{CustomerId, EventId};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
@@ -20,61 +20,16 @@ use crate::inbox::outcome::Taken;
 use crate::inbox::receive::{event_id_of, is_ageless, is_stand_in, unbelieved_time};
 use crate::operations::Operations;
 use crate::operations::acts::{of_event, of_many};
+use crate::operations::letters::{DeadLetterAction, DeadLetters};
 use crate::operations::selected::Tally;
 use crate::problem::Refusal;
 use crate::queries::Merchants;
 use crate::queries::page::gather;
-use crate::upsert::command::Caller;
+use crate::upsert::command::{Caller, StillMay};
 use crate::view::event::{incoming, outgoing};
 
 /// Side by side.
 const SIDE_BY_SIDE: usize = 8;
-
-/// What is to be done with dead letters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadLetterAction {
-    /// Tried again.
-    Replay,
-    /// Tried again, one that came in, for the customer whom it means.
-    ReplayFor(CustomerId),
-    /// Given up.
-    Discard,
-}
-
-impl DeadLetterAction {
-    const fn audited(self) -> AuditAction {
-        match self {
-            Self::Replay | Self::ReplayFor(_) => AuditAction::EventReplay,
-            Self::Discard => AuditAction::EventDiscard,
-        }
-    }
-}
-
-/// Dead letters of one direction that match.
-#[derive(Debug, Clone)]
-pub enum DeadLetters {
-    /// Events that came in.
-    In(EventSelection<IncomingFilter>),
-    /// Events that go out.
-    Out(EventSelection<OutgoingFilter>),
-}
-
-impl DeadLetters {
-    /// The direction, whether a filter was named, and whether they are only to be counted.
-    fn asked(&self) -> (Direction, bool, bool) {
-        match self {
-            Self::In(selection) => (Direction::In, selection.is_narrowed, selection.dry_run),
-            Self::Out(selection) => (Direction::Out, selection.is_narrowed, selection.dry_run),
-        }
-    }
-
-    fn filter(&self) -> Texts {
-        match self {
-            Self::In(selection) => selection.filter.texts(),
-            Self::Out(selection) => selection.filter.texts(),
-        }
-    }
-}
 
 impl Operations {
     /// Replays or discards one dead letter.
@@ -137,10 +92,10 @@ impl Operations {
     }
 
     /// Replays or discards all dead letters that match. Events are tried in the order in which they came. `merchants`:
-    /// those that the caller may speak for; none: all.
+    /// those that the caller may speak for; none: all. `still_may` is asked before each.
     ///
     /// # Errors
-    /// 422 where all are to be discarded.
+    /// 422 where all are to be discarded, or an id is asked for that would be covered.
     pub async fn event_dead_letters(
         &self,
         caller: &Caller,
@@ -148,7 +103,9 @@ impl Operations {
         letters: DeadLetters,
         action: DeadLetterAction,
         visibility: Visibility,
+        still_may: StillMay<'_>,
     ) -> Result<EventsDone, Refusal> {
+        letters.check_event_id(visibility)?;
         let (direction, is_narrowed, dry_run) = letters.asked();
         if action == DeadLetterAction::Discard && !is_narrowed {
             let detail = "name at least one filter: `source`, `endpoint`, `since` …";
@@ -167,7 +124,12 @@ impl Operations {
         let mut ids: Vec<EventId> = found.into_iter().map(|(_, id)| id).collect();
         ids.sort_unstable();
         let letters = ids.iter().filter(|_| !dry_run).map(|id| async move {
-            let handled = self.handle_one(caller, None, (direction, *id), action, &|_, _| Vec::new());
+            let handled = async {
+                still_may()?;
+                let nothing_more = &|_: &str, _: &str| Vec::new();
+                self.handle_one(caller, None, (direction, *id), action, nothing_more)
+                    .await
+            };
             let handled = handled.await.map(drop);
             (vec![*id], handled.map_err(|refusal| refusal.seen_by(visibility)))
         });

@@ -99,7 +99,7 @@ pub(crate) fn check_code(selection: &DeliverySelection, visibility: Visibility) 
 }
 
 /// A problem of a query parameter, as one of a body's member.
-fn in_body(refusal: Refusal) -> Refusal {
+pub(crate) fn in_body(refusal: Refusal) -> Refusal {
     let by_pointer = |problem: Problem| Problem {
         pointer: format!("/{}", problem.pointer),
         ..problem

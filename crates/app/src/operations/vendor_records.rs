@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
-use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
-use upsert_store::Applied;
+use upsert_core::{CallContext, ErrorKind, InLine, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
+use upsert_store::{Applied, StoreError};
 
 use crate::delivery::deliver::opens_in;
 use crate::delivery::record::delivery_error;
@@ -12,24 +12,28 @@ use crate::delivery::work::{calls_below, count_call, give_back_call};
 use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
 use crate::problem::Refusal;
+use crate::upsert::command::StillMay;
 
 impl Operations {
     /// A page of what the vendor holds, and what the page says beside its records, in the vendor's own members.
     ///
     /// # Errors
-    /// 404, 501, 400, 502, 503.
+    /// 404, 501, 400, 502, 503; what `still_may` says, asked before the read and after it.
     pub async fn vendor_customers(
         &self,
         merchant: &Merchant,
         connection: &str,
         query: ListQuery,
+        still_may: StillMay<'_>,
     ) -> Result<VendorCustomerPage, Refusal> {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         reader.check(&query).map_err(Refusal::invalid_query)?;
-        self.before_read(merchant, connection).await?;
+        self.before_read(merchant, connection, still_may).await?;
         let page = reader.list(&context(connection), &query).await;
         let page = self.after_read(merchant, connection, page).await?;
+        // It may have waited for its turn and for the vendor.
+        still_may()?;
         let mut data = Vec::with_capacity(page.data.len());
         for record in &page.data {
             data.push(self.shown(merchant, connection, record).await?);
@@ -44,25 +48,35 @@ impl Operations {
     /// One record that the vendor holds.
     ///
     /// # Errors
-    /// 404, 501, 502, 503.
+    /// 404, 501, 502, 503; what `still_may` says, asked before the read and after it.
     pub async fn vendor_customer(
         &self,
         merchant: &Merchant,
         connection: &str,
         id: &str,
+        still_may: StillMay<'_>,
     ) -> Result<VendorCustomer, Refusal> {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
-        self.before_read(merchant, connection).await?;
+        self.before_read(merchant, connection, still_may).await?;
         let record = reader.read(&context(connection), id).await;
-        match self.after_read(merchant, connection, record).await? {
+        let record = self.after_read(merchant, connection, record).await?;
+        // It may have waited for its turn and for the vendor.
+        still_may()?;
+        match record {
             Some(record) => self.shown(merchant, connection, &record).await,
             None => Err(Refusal::not_found("customer at this vendor")),
         }
     }
 
-    /// Reads count against the day's quota as upserts do, and a paused connection is not read.
-    async fn before_read(&self, merchant: &Merchant, connection: &Connection) -> Result<(), Refusal> {
+    /// Reads count against the day's quota as upserts do, and a paused connection is not read. Nothing is read for somebody who
+    /// may not ask for it any more once it is counted.
+    async fn before_read(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        still_may: StillMay<'_>,
+    ) -> Result<(), Refusal> {
         if self.context.connections.is_paused(&merchant.id, &connection.name) {
             let detail = "the connection is paused";
             return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
@@ -79,6 +93,10 @@ impl Operations {
                 return Err(refusal(connection, &spent));
             }
         }
+        if let Err(refused) = still_may() {
+            self.give_back(merchant, connection).await?;
+            return Err(refused);
+        }
         Ok(())
     }
 
@@ -94,9 +112,8 @@ impl Operations {
             Ok(read) => return Ok(read),
             Err(error) => error,
         };
-        if !error.sent && connection.counts_calls {
-            let call = give_back_call(&connection.name, self.context.clock.now());
-            self.outbox.write(&merchant.id, Vec::new(), vec![call]).await?;
+        if !error.sent {
+            self.give_back(merchant, connection).await?;
         }
         if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
             self.deliveries
@@ -104,6 +121,15 @@ impl Operations {
                 .await?;
         }
         Err(refusal(connection, &error))
+    }
+
+    /// A call that was counted and not made.
+    async fn give_back(&self, merchant: &Merchant, connection: &Connection) -> Result<(), StoreError> {
+        if connection.counts_calls {
+            let call = give_back_call(&connection.name, self.context.clock.now());
+            self.outbox.write(&merchant.id, Vec::new(), vec![call]).await?;
+        }
+        Ok(())
     }
 
     async fn shown(
@@ -143,6 +169,7 @@ fn context(connection: &Connection) -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: connection.counts_calls,
+        in_line: InLine::default(),
     }
 }
 

@@ -97,10 +97,13 @@ impl Outbox {
         recorded.is_ok()
     }
 
-    /// Where others work with the store too, the event has to be claimed before it is sent. None: somebody else has it.
+    /// Where others work with the store too, the event has to be claimed before it is sent; elsewhere it is enough that it
+    /// stands as it was read, however long it had to wait for its turn: its customer may have been erased. None: somebody else
+    /// has it, or has changed it.
     async fn for_itself(&self, mut event: OutgoingEvent) -> Result<Option<OutgoingEvent>, StoreError> {
         if !self.context.store.is_shared() {
-            return Ok(Some(event));
+            let now = self.context.store.outgoing_event(&event.merchant, event.id).await?;
+            return Ok(now.filter(|now| now.revision() == event.revision()));
         }
         let now = self.context.clock.now();
         if event.is_claimed(now) || self.context.stopping.is_cancelled() {

@@ -98,15 +98,16 @@ impl Queries {
         Ok(shown_page(data, next))
     }
 
-    /// How an upsert stands that a key of this name made, as somebody is told who may not read customers.
+    /// How an upsert stands that a key of this name made, as somebody is told who may not read customers. What it has sent itself
+    /// is covered too: it is not kept apart.
     ///
     /// # Errors
     /// 404: others' are not there for it.
     pub async fn get_own_upsert(&self, merchant: &Arc<Merchant>, id: UpsertId, by: &str) -> Result<Answer, Refusal> {
         let found = self.context.store.upsert(&merchant.id, id).await?;
         let is_own = found.is_some_and(|(upsert, _)| {
-            // A source may be named like a key.
-            upsert.by == by && matches!(upsert.through, Some(Through::Request | Through::Batch))
+            // A source may be named like a key. What was stored before ways were noted says none.
+            upsert.by == by && upsert.through != Some(Through::Webhook)
         });
         if !is_own {
             return Err(Refusal::not_found("upsert"));

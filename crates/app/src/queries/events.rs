@@ -7,7 +7,7 @@ use upsert_api::{
     Event, IncomingFilter, OutgoingFilter, Page, PageQuery, Visibility, Webhooks, WholeIncomingEvent,
     WholeOutgoingEvent,
 };
-use upsert_core::EventId;
+use upsert_core::{EventId, Problem};
 use upsert_store::{IncomingEvent, OutgoingEvent};
 
 use crate::directory::merchant::Merchant;
@@ -21,13 +21,16 @@ impl Queries {
     /// Events that came in, newest first.
     ///
     /// # Errors
-    /// 400 for a cursor that cannot be read.
+    /// 400 for a cursor that cannot be read, and for an id that would be covered.
     pub async fn list_incoming(
         &self,
         filter: &IncomingFilter,
         page: &PageQuery,
         visibility: Visibility,
     ) -> Result<Page<Event>, Refusal> {
+        if let Some(problem) = covered_event_id(filter, visibility) {
+            return Err(Refusal::invalid_query(vec![problem]));
+        }
         let before = begins(page, EventId::from_uuid)?;
         let found = self.context.store.incoming_events(filter, before, page.limit).await?;
         let shown = |event| Event::Incoming(visibility.show(incoming(event)));
@@ -135,4 +138,11 @@ impl Queries {
         }
         Ok(shown)
     }
+}
+
+/// An event's id that would be covered cannot be asked for either: whoever finds it has read it.
+pub(crate) fn covered_event_id(filter: &IncomingFilter, visibility: Visibility) -> Option<Problem> {
+    let id = filter.event_id.as_deref()?;
+    let detail = "is not a word of letters, digits, `_`, `-` and `.`; for another one the key needs `customers:read`";
+    (!visibility.may_ask_for_code(id)).then(|| Problem::new("event_id", "invalid_value", detail))
 }

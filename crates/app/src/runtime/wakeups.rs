@@ -31,6 +31,7 @@ pub(crate) struct Wakeups {
     queues: Mutex<Queues>,
     marked: Notify,
     merchants: Notify,
+    connections: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +84,16 @@ impl Wakeups {
     /// Until merchants may have been changed.
     pub(crate) async fn merchants_marked(&self) {
         self.merchants.notified().await;
+    }
+
+    /// Says that another process has written something of connections or endpoints.
+    pub(crate) fn mark_connections(&self) {
+        self.connections.notify_one();
+    }
+
+    /// Until something of connections or endpoints may have been written.
+    pub(crate) async fn connections_marked(&self) {
+        self.connections.notified().await;
     }
 
     /// Until a queue is marked.

@@ -3,6 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
+use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -62,7 +63,37 @@ struct Batch<Q: Queue> {
     page: VecDeque<Q::Entry>,
     /// What is on the page or under way, or could not be got on with.
     taken: HashSet<Q::Id>,
-    under_way: FuturesUnordered<BoxFuture<'static, (Q::Id, bool)>>,
+    under_way: UnderWay<Q::Id>,
+}
+
+/// What was begun, and how it ended.
+struct UnderWay<Id> {
+    works: FuturesUnordered<BoxFuture<'static, (Id, bool)>>,
+    /// Those that ended while the worker waited for something else.
+    ended: Vec<(Id, bool)>,
+}
+
+impl<Id: Copy> UnderWay<Id> {
+    /// What comes of something else that the worker waits for. What is under way goes on meanwhile: it may hold the very
+    /// thing that is waited for, such as the store's last free connection.
+    async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                came = &mut other => return came,
+                Some(ended) = self.works.next() => self.ended.push(ended),
+            }
+        }
+    }
+
+    /// The next one that ends; none: nothing is under way.
+    async fn next(&mut self) -> Option<(Id, bool)> {
+        match self.ended.pop() {
+            Some(ended) => Some(ended),
+            None => self.works.next().await,
+        }
+    }
 }
 
 /// Until nothing is left of what `reach` says, and nothing under way. Whether it came to the end of that, rather than to a
@@ -74,7 +105,10 @@ pub(crate) async fn work_through<Q: Queue>(queue: Q, reach: Reach) -> Result<boo
         after: None,
         page: VecDeque::new(),
         taken: HashSet::new(),
-        under_way: FuturesUnordered::new(),
+        under_way: UnderWay {
+            works: FuturesUnordered::new(),
+            ended: Vec::new(),
+        },
     };
     loop {
         let reached_the_end = batch.fill().await?;
@@ -94,13 +128,13 @@ pub(crate) async fn work_through<Q: Queue>(queue: Q, reach: Reach) -> Result<boo
 impl<Q: Queue> Batch<Q> {
     /// Starts as many as may be under way. Whether there are no more.
     async fn fill(&mut self) -> Result<bool, StoreError> {
-        while self.under_way.len() < self.queue.room(self.under_way.len()) {
+        while self.under_way.works.len() < self.queue.room(self.under_way.works.len()) {
             let Some(entry) = self.next().await? else {
                 return Ok(true);
             };
             let id = Q::id(&entry);
-            match self.queue.take(entry).await? {
-                Take::Work(work) => self.under_way.push(Box::pin(async move { (id, work.await) })),
+            match self.under_way.beside(self.queue.take(entry)).await? {
+                Take::Work(work) => self.under_way.works.push(Box::pin(async move { (id, work.await) })),
                 Take::PassOver => drop(self.taken.remove(&id)),
                 Take::Stop => return Ok(false),
             }
@@ -113,9 +147,10 @@ impl<Q: Queue> Batch<Q> {
         if self.page.is_empty() {
             let page = match self.reach {
                 // What was taken stays due until it is claimed or recorded.
-                Reach::Due => self.queue.due(PAGE + self.taken.len()).await?,
-                Reach::Parked | Reach::All => self.queue.waiting(self.after, PAGE).await?,
+                Reach::Due => self.queue.due(PAGE + self.taken.len()),
+                Reach::Parked | Reach::All => self.queue.waiting(self.after, PAGE),
             };
+            let page = self.under_way.beside(page).await?;
             self.after = page.last().map(Q::id).or(self.after);
             if Q::GOES_ON.is_some() && page.len() < PAGE {
                 // That was all; from here on it goes by what is due.
@@ -125,5 +160,68 @@ impl<Q: Queue> Batch<Q> {
             self.page.retain(|entry| self.taken.insert(Q::id(entry)));
         }
         Ok(self.page.pop_front())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Entries whose work, like looking for them, needs a connection to a store that has one.
+    struct Shared {
+        left: Mutex<Vec<u32>>,
+        store: Arc<Semaphore>,
+    }
+
+    #[async_trait]
+    impl Queue for Arc<Shared> {
+        type Entry = u32;
+        type Id = u32;
+
+        fn id(entry: &u32) -> u32 {
+            *entry
+        }
+
+        fn room(&mut self, _: usize) -> usize {
+            3
+        }
+
+        async fn due(&self, most: usize) -> Result<Vec<u32>, StoreError> {
+            let _connection = self.store.acquire().await.unwrap();
+            Ok(self.left.lock().iter().take(most).copied().collect())
+        }
+
+        async fn waiting(&self, _: Option<u32>, most: usize) -> Result<Vec<u32>, StoreError> {
+            self.due(most).await
+        }
+
+        async fn take(&self, entry: u32) -> Result<Take, StoreError> {
+            drop(self.store.acquire().await.unwrap());
+            let shared = Arc::clone(self);
+            Ok(Take::Work(Box::pin(async move {
+                let _connection = shared.store.acquire().await.unwrap();
+                tokio::task::yield_now().await;
+                shared.left.lock().retain(|left| *left != entry);
+                true
+            })))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_under_way_goes_on_while_the_worker_waits_for_the_store() {
+        for reach in [Reach::Due, Reach::All] {
+            let shared = Arc::new(Shared {
+                left: Mutex::new((0..20).collect()),
+                store: Arc::new(Semaphore::new(1)),
+            });
+            let worked = timeout(Duration::from_secs(10), work_through(shared.clone(), reach)).await;
+            assert!(worked.is_ok_and(|worked| worked.unwrap()), "each waits for the other");
+            assert_eq!(*shared.left.lock(), [] as [u32; 0]);
+        }
     }
 }

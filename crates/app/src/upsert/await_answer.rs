@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use upsert_core::{DeliveryId, Priority, UpsertId, WaitingFor};
+use upsert_api::ProblemCode;
+use upsert_core::{DeliveryId, ErasureId, Priority, UpsertId, WaitingFor};
 use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState};
 
 use crate::delivery::deliver::Progress;
@@ -36,6 +37,9 @@ impl Upserts {
         let mut waiting = Waiting::new(self, merchant, committed, progress);
         if !command.respond_async {
             waiting.until_answerable().await;
+            if waiting.is_gone && self.is_erased(&waiting.upsert).await {
+                return Err(erased_since());
+            }
         }
         let mut upsert = waiting.upsert.clone();
         let has_failed = |delivery: &DeliveryRecord| delivery.state() == DeliveryState::Failed;
@@ -63,6 +67,17 @@ impl Upserts {
         } else {
             answering.answer()
         })
+    }
+
+    async fn is_erased(&self, upsert: &UpsertRecord) -> bool {
+        let id = ErasureId::of(upsert.customer);
+        match self.context.store.erasure(&upsert.merchant, id).await {
+            Ok(erasure) => erasure.is_some(),
+            Err(error) => {
+                not_seen(upsert, &error);
+                false
+            }
+        }
     }
 
     /// How an upsert stands now, as it would have been answered.
@@ -104,6 +119,13 @@ impl Upserts {
     }
 }
 
+/// 409: who it is about was erased while its caller waited.
+fn erased_since() -> Refusal {
+    let detail =
+        "the customer was erased before the request could be answered: nothing more of it is sent, and nothing is kept";
+    Refusal::new(ProblemCode::Erased, detail)
+}
+
 fn instance(route: &'static str) -> &'static str {
     route.split_once(' ').map_or(route, |(_, path)| path)
 }
@@ -123,6 +145,10 @@ struct Waiting<'a> {
     /// The same, successors in the place of superseded ones.
     effective: Vec<DeliveryRecord>,
     progress: Progress,
+    /// Whether somebody tells still how calls of this request end.
+    is_told: bool,
+    /// Whether a delivery is not there any more.
+    is_gone: bool,
     deadline: Instant,
     deadline_at: Timestamp,
 }
@@ -143,6 +169,8 @@ impl<'a> Waiting<'a> {
             upsert: committed.upsert,
             record: committed.record,
             progress,
+            is_told: true,
+            is_gone: false,
         }
     }
 
@@ -155,7 +183,7 @@ impl<'a> Waiting<'a> {
     async fn until_answerable(&mut self) {
         let wing = self.wing;
         let bell = wing.context.notifier.listen(self.record.id);
-        let (mut is_open, mut is_news) = (true, true);
+        let mut is_news = true;
         let (is_shared, later_looks) = (wing.context.store.is_shared(), wing.context.look_every);
         let mut until_look = if is_shared {
             later_looks / FIRST_LOOK
@@ -175,9 +203,9 @@ impl<'a> Waiting<'a> {
                 return;
             }
             tokio::select! {
-                news = self.progress.recv(), if is_open => match news {
+                news = self.progress.recv(), if self.is_told => match news {
                     Some(delivery) => self.note(delivery),
-                    None => is_open = false,
+                    None => self.is_told = false,
                 },
                 () = rung => {}
                 () = tokio::time::sleep(until_look) => {
@@ -205,13 +233,15 @@ impl<'a> Waiting<'a> {
         for index in 0..self.own.len() {
             let own = &self.own[index];
             // Its first attempt runs on this request's own task, which tells how it ends.
-            let is_told = self.started.contains(&own.id) && own.fence() == 1 && own.state() == DeliveryState::InFlight;
-            if !is_told
-                // One that gave way may be taken up again, if what it gave way to is taken back.
-                && (!own.state().has_ended() || own.superseded_by().is_some())
-                && let Some(stored) = self.wing.context.store.delivery(&own.merchant, own.id).await?
-            {
-                self.own[index] = stored;
+            let is_first = own.fence() == 1 && own.state() == DeliveryState::InFlight;
+            let is_told = self.is_told && self.started.contains(&own.id) && is_first;
+            // One that gave way may be taken up again, if what it gave way to is taken back.
+            if !is_told && (!own.state().has_ended() || own.superseded_by().is_some()) {
+                match self.wing.context.store.delivery(&own.merchant, own.id).await? {
+                    Some(stored) => self.own[index] = stored,
+                    // Its customer was erased: nothing more becomes of it.
+                    None => self.is_gone = true,
+                }
             }
             let own = self.own[index].clone();
             self.effective[index] = self.wing.deliveries.standing_for(own).await?;
@@ -224,7 +254,7 @@ impl<'a> Waiting<'a> {
         // answer shows them.
         let is_open = |delivery: &&DeliveryRecord| delivery.required && !delivery.state().has_ended();
         let mut open = self.effective.iter().filter(is_open);
-        !open.any(|delivery| self.could_end(delivery))
+        self.is_gone || !open.any(|delivery| self.could_end(delivery))
     }
 
     /// Whether the breaker of its connection has opened since.

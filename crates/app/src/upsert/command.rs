@@ -6,12 +6,18 @@ use upsert_api::Visibility;
 use upsert_core::{Handling, Priority};
 use upsert_store::Through;
 
+use crate::problem::Refusal;
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The API key's name: it stands in the history, and idempotency keys are its own.
     pub name: String,
 }
+
+/// Whether whoever asked still may, by the configuration in force: what takes its time asks again before each thing it does. The
+/// refusal is 401 or 403.
+pub type StillMay<'a> = &'a (dyn Fn() -> Result<(), Refusal> + Sync);
 
 /// What is asked.
 #[derive(Clone)]

@@ -6,11 +6,14 @@ use serde_json::Value as Json;
 
 use upsert_api::{Conflict, ProblemCode};
 use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identifier, IdentifierKind, Word as _};
-use upsert_store::{ErasureRecord, Expect, IdentityQuery, IdentityView, Known};
+use upsert_store::{ErasureRecord, Expect, IdentityQuery, IdentityView, Known, StoreError};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::upsert::Upserts;
+
+/// How often it is looked before what is found is not believed.
+const LOOKS: usize = 3;
 
 /// Who it is, and what was looked at to find that out: the commit holds it against the store once more.
 pub(crate) struct Identified {
@@ -29,7 +32,7 @@ impl Upserts {
     /// Step 5.
     pub(crate) async fn identify(&self, merchant: &Merchant, patch: &CustomerPatch) -> Result<Identified, Refusal> {
         let query = query_for(merchant, patch);
-        let view = self.context.store.identify(&merchant.id, &query).await?;
+        let view = self.look_up(&merchant.id, &query).await?;
         let found = Found::of(merchant, &query, &view);
         let known = decide(patch, &found)?;
         Ok(Identified {
@@ -39,6 +42,34 @@ impl Upserts {
             known,
         })
     }
+}
+
+impl Upserts {
+    /// Whoever the store finds, if the records bear it out: rows that only lead to records are sealed by nothing, and one that was
+    /// changed by hand would have the wrong person changed. Asked again, since a record may change while it is looked up.
+    async fn look_up(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, Refusal> {
+        for _ in 0..LOOKS {
+            let view = self.context.store.identify(merchant, query).await?;
+            match led_astray(query, &view) {
+                None => return Ok(view),
+                Some(customer) => tracing::warn!(merchant, %customer, "found by what the record does not hold"),
+            }
+        }
+        tracing::error!(merchant, "an index of the store does not fit its records: refused");
+        Err(StoreError::Failed("an index does not fit its records".to_owned()).into())
+    }
+}
+
+/// Somebody who was found by what the record does not hold.
+fn led_astray(query: &IdentityQuery, view: &IdentityView) -> Option<CustomerId> {
+    let found = query.identifiers.iter().zip(&view.holders);
+    let mut found = found.flat_map(|(identifier, holders)| holders.iter().map(move |known| (identifier, known)));
+    let holds = |identifier: &Identifier, known: &Known| {
+        known.record.customer.text(identifier.kind.field()) == Some(identifier.value.as_str())
+    };
+    found
+        .find(|(identifier, known)| !holds(identifier, known))
+        .map(|(_, known)| known.record.id)
 }
 
 /// What an upsert body names its customer by, in canonical form: two bodies that share one of these may be about one

@@ -23,6 +23,7 @@ use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::draft::{Asked, Draft};
 use crate::upsert::event_draft::EventDraft;
 use crate::upsert::identify::Identified;
+use crate::upsert::tombstones::Told;
 use crate::view::answer::Answer;
 
 /// So often a request is worked out anew because somebody else was faster, before it is told to come back.
@@ -183,7 +184,10 @@ impl Upserts {
         let committed = commit_with_retry(MOST_RACES, |key_is_taken| async move {
             let identified = match asked.command.through {
                 Through::Request => self.identify_or_revive(asked.merchant, &canonical.patch).await?,
-                _ => self.identify_the_living(asked.merchant, &canonical.patch).await?,
+                _ => {
+                    self.identify_the_living(asked.merchant, &canonical.patch, Told::ByCaller)
+                        .await?
+                }
             };
             self.plan_and_commit(asked, &identified, canonical, None, key_is_taken)
                 .await

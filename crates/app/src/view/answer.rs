@@ -1,8 +1,9 @@
 //! What the caller is told: the body, and the status that the required deliveries call for.
 
 use jiff::Timestamp;
+use serde_json::json;
 
-use upsert_api::{Beside, FailedUpsert, MASK, Own, ProblemCode, UpsertAnswer, UpsertProblem, Visibility};
+use upsert_api::{Beside, FailedUpsert, Own, ProblemCode, UpsertAnswer, UpsertProblem, Visibility};
 use upsert_core::{ErrorKind, UpsertId, WaitingFor};
 use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoredAnswer, UpsertRecord, UpsertState};
 
@@ -143,8 +144,6 @@ impl Answering<'_> {
     }
 }
 
-/// In how many seconds it makes sense to ask again: when the last of the required deliveries may have ended, as far as is
-/// known. What waits for a pause or a quota ends in no second that anybody knows of.
 /// As JSON, in a buffer that most answers fit into.
 fn printed(answer: &UpsertAnswer) -> String {
     let mut text = Vec::with_capacity(USUAL_ANSWER);
@@ -153,6 +152,8 @@ fn printed(answer: &UpsertAnswer) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// In how many seconds it makes sense to ask again: when the last of the required deliveries may have ended, as far as is
+/// known. What waits for a pause or a quota ends in no second that anybody knows of.
 fn look_again_in(deliveries: &[DeliveryRecord], now: Timestamp) -> u64 {
     let open = deliveries
         .iter()
@@ -224,12 +225,19 @@ impl Answer {
         let body = match (self.read(), serde_json::from_str::<UpsertProblem>(&self.body)) {
             (_, Ok(problem)) => serde_json::to_string(&visibility.show_beside(problem, own)),
             (Some(answer), _) => serde_json::to_string(&visibility.show_beside(answer, own)),
-            (None, Err(_)) => Ok(MASK.to_owned()),
+            // One of an older version, whose members are not known any more.
+            (None, Err(_)) => Ok(json!({ "upsert_id": self.upsert }).to_string()),
         };
         Self {
             body: body.unwrap_or_default(),
             ..self
         }
+    }
+
+    /// As somebody is told who may see so much of customers, whatever it has sent itself.
+    #[must_use]
+    pub fn shown_to(self, visibility: Visibility) -> Self {
+        self.seen_by(visibility, Own::default())
     }
 
     pub(crate) fn stored(upsert: UpsertId, stored: StoredAnswer, replayed: bool) -> Self {

@@ -90,6 +90,8 @@ pub enum Act {
     Slow(Duration),
     /// Refuses the credentials.
     Unauthorised,
+    /// Takes this long, then refuses the credentials.
+    SlowlyUnauthorised(Duration),
     /// Writes to another record, and shows that one.
     Elsewhere,
 }
@@ -338,7 +340,7 @@ impl UpsertProvider for Vendor {
         } else {
             act
         };
-        if let Act::Slow(wait) | Act::SlowlyReject(wait) | Act::SlowlyDown(wait) = act {
+        if let Act::Slow(wait) | Act::SlowlyReject(wait) | Act::SlowlyDown(wait) | Act::SlowlyUnauthorised(wait) = act {
             tokio::time::sleep(wait).await;
         }
         tokio::task::yield_now().await;
@@ -369,7 +371,9 @@ impl UpsertProvider for Vendor {
             Act::Down | Act::SlowlyDown(_) => {
                 failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff)
             }
-            Act::Unauthorised => failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never),
+            Act::Unauthorised | Act::SlowlyUnauthorised(_) => {
+                failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never)
+            }
         }
     }
 }

@@ -8,12 +8,12 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use upsert_store::{Applied, Changeset, Store, StoreError};
+use upsert_store::{Applied, Changeset, Hints, Store, StoreError};
 
 #[derive(Debug)]
 pub struct SlowStore {
@@ -26,6 +26,10 @@ pub struct SlowStore {
     pub loses_answer_in: AtomicI64,
     /// In milliseconds: how long the next write takes, once.
     pub next_write_takes: AtomicU64,
+    /// So often it was asked or told something.
+    pub asked: AtomicU64,
+    /// Whether another process tells all the time that it wrote something of connections.
+    pub is_told: AtomicBool,
     /// In milliseconds: how long what was read is on its way.
     pub answers_take: AtomicU64,
 }
@@ -38,11 +42,14 @@ impl SlowStore {
             fails_for: AtomicI64::new(0),
             loses_answer_in: AtomicI64::new(-1),
             next_write_takes: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            is_told: AtomicBool::new(false),
             answers_take: AtomicU64::new(0),
         })
     }
 
     async fn inner(&self) -> &dyn Store {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(1)).await;
         &*self.inner
     }
@@ -75,6 +82,16 @@ impl Store for SlowStore {
 
     fn is_shared(&self) -> bool {
         self.inner.is_shared()
+    }
+
+    async fn told(&self) -> Hints {
+        while !self.is_told.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Hints {
+            connections: true,
+            ..Hints::default()
+        }
     }
 }
 

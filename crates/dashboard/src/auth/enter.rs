@@ -163,7 +163,10 @@ async fn visit_of(request: &ServiceRequest) -> Result<Option<Session>, PageError
     let (Some(dashboard), Some(cookie)) = (dashboard, cookie.filter(|_| !is_asset(request))) else {
         return Ok(None);
     };
-    Session::of(dashboard.clone(), session_of(cookie.value()), !is_live(request)).await
+    let Some(id) = session_of(cookie.value()) else {
+        return Ok(None);
+    };
+    Session::of(dashboard.clone(), id, !is_live(request)).await
 }
 
 /// What a page that lies open asks for by itself.

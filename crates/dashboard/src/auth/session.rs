@@ -10,8 +10,8 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 use tokio::time::{Duration, sleep};
 
-use upsert_api::Visibility;
-use upsert_app::{Gateway, Merchant, Notice, SessionId};
+use upsert_api::{ProblemCode, Visibility};
+use upsert_app::{Gateway, Merchant, Notice, Refusal, SessionId};
 use upsert_settings::{BasePath, Scope, is_name};
 
 use crate::error::PageError;
@@ -48,8 +48,8 @@ impl Session {
         is_looked_at: bool,
     ) -> Result<Option<Self>, PageError> {
         let parts = &dashboard.parts;
-        let found = parts.gateway.sessions.find(&id, is_looked_at).await;
-        let Some(found) = found.map_err(|_| PageError::store_is_away())? else {
+        let found = dashboard.lookups.find(&parts.gateway, &id, is_looked_at).await?;
+        let Some(found) = found else {
             return Ok(None);
         };
         let principal = parts.keys.still_open(&found.key_hash);
@@ -89,6 +89,29 @@ impl Session {
             principal,
             ..self.clone()
         })
+    }
+
+    /// Whether its key may still operate what it could when the request came: what takes its time asks again.
+    ///
+    /// # Errors
+    /// 401: it is gone or has expired; 403: it may not any more, or speaks for fewer merchants.
+    pub(crate) fn still_may_operate(&self) -> Result<(), Refusal> {
+        let refused = |code, detail| Err(Refusal::new(code, detail));
+        let Some(now) = self.dashboard.parts.keys.still_open(&self.principal.key_hash) else {
+            return refused(ProblemCode::Unauthenticated, "the API key was removed, or has expired");
+        };
+        if !now.may(Scope::OpsWrite) {
+            return refused(ProblemCode::ScopeMissing, "the key lacks the scope `ops:write`");
+        }
+        let covers = match self.principal.in_sight() {
+            None => now.in_sight().is_none(),
+            Some(before) => before.iter().all(|merchant| now.covers(merchant)),
+        };
+        if !covers {
+            let detail = "the key may not speak for all of these merchants any more";
+            return refused(ProblemCode::MerchantForbidden, detail);
+        }
+        Ok(())
     }
 
     /// Waits until its key opens nothing any more.

@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use futures_util::stream;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
@@ -38,11 +38,13 @@ where
     let watch = session.dashboard.snapshots.watch();
     let state = (session, watch, part, String::new(), place);
     let events = stream::unfold(state, |(session, mut watch, part, last, place)| async move {
+        // What is looked at anew and shows nothing new is not sent.
+        let until = Instant::now() + SIGN_OF_LIFE;
         loop {
             let changed = tokio::select! {
                 () = session.dashboard.parts.stopping.cancelled() => return None,
                 () = session.is_shut_out() => return None,
-                changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
+                changed = timeout_at(until, watch.changed()) => changed,
             };
             // What its key may see can have changed while it lay open.
             let session = session.renewed().await.ok().flatten()?;

@@ -66,7 +66,14 @@ impl Asked {
         let (caller, visibility) = (session.principal.caller(), session.visibility());
         let operations = &session.gateway().operations;
         let done = operations
-            .event_dead_letters(&caller, merchants.as_ref(), letters, self.action.into(), visibility)
+            .event_dead_letters(
+                &caller,
+                merchants.as_ref(),
+                letters,
+                self.action.into(),
+                visibility,
+                &|| session.still_may_operate(),
+            )
             .await?;
         Ok(done)
     }

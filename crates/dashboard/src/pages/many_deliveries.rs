@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use upsert_api::{DeliveriesDone, DeliveryFilter, DeliverySelection, DeliveryState, ProblemCode};
-use upsert_app::Refusal;
+use upsert_app::{Refusal, StillMay};
 use upsert_core::Word as _;
 use upsert_settings::Scope;
 
@@ -126,9 +126,18 @@ async fn permitted(session: &Session, action: Action, sent: &Sent) -> Result<(Ty
 async fn done(session: &Session, action: Action, selection: DeliverySelection) -> Result<DeliveriesDone, PageError> {
     let (caller, visibility) = (session.principal.caller(), session.visibility());
     let operations = &session.gateway().operations;
+    let still_may: StillMay<'_> = &|| session.still_may_operate();
     let done = match action {
-        Action::Replay => operations.replay_matching(&caller, selection, visibility).await?,
-        Action::Discard => operations.discard_matching(&caller, selection, visibility).await?,
+        Action::Replay => {
+            operations
+                .replay_matching(&caller, selection, visibility, still_may)
+                .await?
+        }
+        Action::Discard => {
+            operations
+                .discard_matching(&caller, selection, visibility, still_may)
+                .await?
+        }
     };
     Ok(done)
 }
@@ -148,7 +157,7 @@ async fn all_parts(
     };
     for _part in 0..MOST_PARTS {
         selection.limit = selection.limit.min(most - sums.matched);
-        if selection.limit == 0 {
+        if selection.limit == 0 || session.still_may_operate().is_err() {
             break;
         }
         match done(session, action, selection.clone()).await {

@@ -99,7 +99,7 @@ pub(crate) async fn make(session: Session, sent: Bytes) -> Result<HttpResponse, 
     let outcome = match planned {
         Ok(plan) => Outcome::Planned {
             merchant,
-            plan: Box::new(session.visibility().show(plan)),
+            plan: Box::new(plan),
         },
         Err(refusal) => Outcome::Refused { merchant, refusal },
     };

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse, post};
 use serde::Deserialize;
 
+use upsert_app::SessionId;
 use upsert_settings::Scope;
 
 use crate::auth::enter::sign_in_form;
@@ -28,7 +29,7 @@ pub(crate) struct SignIn {
 #[post("/session")]
 pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, form: Form<SignIn>) -> HttpResponse {
     let again = |status, problem: &str| sign_in_form(status, Some(problem), local(&form.next));
-    let principal = match dashboard.parts.keys.open(form.key.trim()) {
+    let principal = match dashboard.parts.keys.open(&request, form.key.trim()) {
         Ok(principal) => principal,
         Err(error) => {
             if error != AuthError::TooOften {
@@ -42,15 +43,13 @@ pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, fo
         dashboard.parts.gateway.sessions.refused().await;
         return again(StatusCode::FORBIDDEN, &PageError::lacks(Scope::OpsRead).sentence());
     }
-    let (sessions, token) = (&dashboard.parts.gateway.sessions, new_token());
+    let (sessions, (token, id)) = (&dashboard.parts.gateway.sessions, new_token());
     let mut begun = Ok(());
-    if let Some(before) = request.cookie(COOKIE) {
-        begun = sessions.end(session_of(before.value())).await;
+    if let Some(before) = shown(&request) {
+        begun = sessions.end(before).await;
     }
     if begun.is_ok() {
-        begun = sessions
-            .begin(session_of(&token), principal.key_hash, &principal.name)
-            .await;
+        begun = sessions.begin(id, principal.key_hash, &principal.name).await;
     }
     if begun.is_err() {
         let away = PageError::store_is_away();
@@ -80,21 +79,25 @@ const fn wrong(error: AuthError) -> (StatusCode, &'static str) {
 /// Signs out, at every replica. Where the store does not answer the session goes on, and so the cookie stays.
 #[post("/session/end")]
 pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -> Result<HttpResponse, PageError> {
-    if let Some(cookie) = request.cookie(COOKIE) {
-        let (parts, id) = (&dashboard.parts, session_of(cookie.value()));
-        let away = |_| PageError::store_is_away();
-        // Whose session it is is told by its key; one that is over already ends unnoticed.
-        let found = parts.gateway.sessions.find(&id, false).await.map_err(away)?;
-        let principal = found.and_then(|session| parts.keys.still_open(&session.key_hash));
-        let ended = match principal {
-            Some(principal) => parts.gateway.sessions.sign_out(id, &principal.name).await,
-            None => parts.gateway.sessions.end(id).await,
-        };
-        ended.map_err(away)?;
+    if let Some(id) = shown(&request) {
+        let parts = &dashboard.parts;
+        // Whose session it is is told by its key; one that is over already ends unnoticed, and one that never was is no work.
+        if let Some(session) = dashboard.lookups.find(&parts.gateway, &id, false).await? {
+            let ended = match parts.keys.still_open(&session.key_hash) {
+                Some(principal) => parts.gateway.sessions.sign_out(id, &principal.name).await,
+                None => parts.gateway.sessions.end(id).await,
+            };
+            ended.map_err(|_| PageError::store_is_away())?;
+        }
     }
     let mut gone = cookie(String::new(), &request);
     gone.make_removal();
     Ok(with_cookie(see_other("/ops"), &gone))
+}
+
+/// The session that the browser shows, if it may be one.
+fn shown(request: &HttpRequest) -> Option<SessionId> {
+    session_of(request.cookie(COOKIE)?.value())
 }
 
 fn with_cookie(mut response: HttpResponse, cookie: &Cookie<'_>) -> HttpResponse {

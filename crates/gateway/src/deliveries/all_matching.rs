@@ -1,16 +1,16 @@
 //! Replay and discard of all deliveries that match: counted, asked for, then done page by page.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use upsert_api::{DeliveriesDone, DeliverySelection};
 
-use super::{Deed, DoArguments};
+use super::DoArguments;
 use crate::api::{Api, Refused};
 use crate::arguments::wrong;
-use crate::output;
+use crate::deed::Deed;
 use crate::show::{counted, line, plain};
+use crate::{confirm, output};
 
 pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<ExitCode> {
     let filter = arguments.filters.given();
@@ -18,11 +18,7 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
         let text = "discard --matching needs a filter, such as --connection or --state";
         return Err(wrong(ErrorKind::MissingRequiredArgument, text));
     }
-    // Before anything is asked of the gateway: whoever cannot be asked has to say it beforehand.
-    if !(arguments.yes || arguments.dry_run || io::stdin().is_terminal()) {
-        let text = "--matching without a terminal to ask at needs --yes (or --dry-run)";
-        return Err(wrong(ErrorKind::MissingRequiredArgument, text));
-    }
+    confirm::or_said(arguments.yes || arguments.dry_run)?;
     let api = Api::new(&arguments.target)?;
     let path = format!("v1/deliveries/{}", deed.verb());
     let mut selection = DeliverySelection::from(filter);
@@ -59,15 +55,7 @@ fn is_wanted(deed: Deed, arguments: &DoArguments, count: &DeliveriesDone) -> any
     if arguments.yes || count.matched == 0 {
         return Ok(true);
     }
-    output::complain(&format!("{} them? [y/N]", capital(deed.verb())));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-fn capital(word: &str) -> String {
-    let (first, rest) = word.split_at(1);
-    first.to_ascii_uppercase() + rest
+    Ok(confirm::is_wanted(deed.verb())?)
 }
 
 /// Cursors go towards older ones, so what fails anew meanwhile is not done twice. The sum is right whatever fails.

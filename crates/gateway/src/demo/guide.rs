@@ -24,6 +24,7 @@ pub(super) struct Guide<'a> {
 impl fmt::Display for Guide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.what_runs(f)?;
+        self.exports(f)?;
         self.first_upsert(f)?;
         self.next(f)?;
         self.failure(f)?;
@@ -58,9 +59,27 @@ Its connections go to simulated vendors:
 Configuration, secrets and data are in {folder}, which {end}.
 What is stored of persons is encrypted; its key lies beside it, which is for a demo alone.
 The API key is in its {KEY_FILE}.
-
 "
         )
+    }
+
+    /// For a terminal: the commands of this program, of the README and of the rest of this guide need them.
+    fn exports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (gateway, key) = (self.gateway, self.key);
+        write!(
+            f,
+            "
+Paste this into another terminal first:
+
+export UPSERT_GATEWAY_URL=http://{gateway}
+export UPSERT_GATEWAY_KEY={key}
+"
+        )?;
+        for vendor in self.vendors.each() {
+            let name = vendor.connection.to_ascii_uppercase();
+            writeln!(f, "export {name}_CONTROL={}", vendor.control_url())?;
+        }
+        Ok(())
     }
 
     fn first_upsert(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +93,8 @@ The API key is in its {KEY_FILE}.
         let (customer, organisation) = (curl(CUSTOMER), curl(ORGANISATION));
         write!(
             f,
-            "Paste this into another terminal:
+            "
+Then a customer:
 
 {customer}
 
@@ -97,8 +117,8 @@ It answers 201 with one delivery, `matched_by` its reference: {title} knows a pe
             r#"
 Then, in the same terminal:
 
-  G=http://{gateway} B='{CUSTOMER}'
-  gw() {{ curl -sS -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "$@"; echo; }}
+  G=$UPSERT_GATEWAY_URL B='{CUSTOMER}'
+  gw() {{ curl -sS -H "Authorization: Bearer $UPSERT_GATEWAY_KEY" -H 'Content-Type: application/json' "$@"; echo; }}
 
 The same again: 200, three times `unchanged`, and no vendor is called.
 

@@ -60,6 +60,17 @@ fn text(rotated: &KeysRotated) -> String {
             names.join(", ")
         ));
     }
+    if !rotated.audit_keys.is_empty() {
+        let names: Vec<_> = rotated
+            .audit_keys
+            .iter()
+            .map(|key| format!("`{}`", plain(key)))
+            .collect();
+        sentences.push(format!(
+            "Entries of the audit trail are keyed with {}: keep that configured, behind the first, for as long as they are kept.",
+            names.join(", ")
+        ));
+    }
     if rotated.new_data_keys > 0 {
         let made = counted(rotated.new_data_keys, "data key", "data keys");
         sentences.push(format!("{made} made: in use at every gateway within a minute."));
@@ -82,10 +93,16 @@ mod tests {
             merchants_sealed_anew: 1,
             merchants_left: Vec::new(),
             new_data_keys: 0,
+            audit_keys: Vec::new(),
             encryption: "on".to_owned(),
         };
         let all = "All is sealed with the key `b`: 2 data keys wrapped anew, 1 merchant sealed anew.";
         assert_eq!(text(&rotated), all);
+        rotated.audit_keys = vec!["a".to_owned()];
+        let stays = "Entries of the audit trail are keyed with `a`: keep that configured, behind the first, for as long as they \
+                     are kept.";
+        assert_eq!(text(&rotated), format!("{all} {stays}"));
+        rotated.audit_keys.clear();
         rotated.merchants_left = vec!["acme".to_owned(), "globex".to_owned()];
         assert_eq!(
             text(&rotated),

@@ -1,6 +1,5 @@
 //! What needs attention, as the gateway judges it, with the commands for what can be done about it.
 
-use serde_json::json;
 use upsert_api::{Action, Attention, AttentionCode, Subject};
 
 use super::dead_letters::DeadLetters;
@@ -38,9 +37,9 @@ fn command(entry: &Attention, action: Action) -> Option<String> {
     };
     let place = place_of(entry);
     Some(match (action, events) {
-        (Action::Resume, _) => post(&format!("v1/connections/{place}/resume")),
-        (Action::Enable, _) => post(&format!("v1/endpoints/{place}/enable")),
-        (Action::Test, _) => post(&format!("v1/endpoints/{place}/test")),
+        (Action::Resume, _) => format!("upsert-gateway connections resume {place}"),
+        (Action::Enable, _) => format!("upsert-gateway endpoints enable {place}"),
+        (Action::Test, _) => format!("upsert-gateway endpoints test {place}"),
         (Action::CheckConfiguration, _) => "upsert-gateway check --config DIR".to_owned(),
         (Action::List, Some(events)) => list_events(events, entry),
         (Action::List, None) => deliveries(&format!("list {}", those_of(entry.code)), entry),
@@ -66,46 +65,32 @@ fn deliveries(action: &str, entry: &Attention) -> String {
     format!("upsert-gateway deliveries {action} \\\n  --merchant {merchant} --connection {connection}")
 }
 
-/// What has no command of its own.
-fn post(path: &str) -> String {
-    curl("-X POST ", "", path, "")
-}
-
-fn curl(method: &str, headers: &str, path: &str, body: &str) -> String {
-    format!(
-        "curl {method}-H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  {headers}\"$UPSERT_GATEWAY_URL/{path}\"{body}"
-    )
-}
-
-/// The direction of events, and the member of their filter that names whose they are.
+/// The direction of events, and the filter that names whose they are.
 type Events = (&'static str, &'static str);
 
-fn list_events((direction, member): Events, entry: &Attention) -> String {
+fn list_events(events: Events, entry: &Attention) -> String {
     let state = if entry.dead_letters > 0 {
         "failed"
     } else {
         "pending,retrying"
     };
-    let path = format!("v1/events/{direction}?state={state}&{member}={}", plain(&entry.name));
-    curl("", &format!("{} \\\n  ", whose(entry)), &path, "")
+    events_of("list", events, &format!(" --state {state}"), entry)
 }
 
-fn replay_events((direction, member): Events, entry: &Attention) -> String {
-    let headers = format!("{} -H 'Content-Type: application/json' \\\n  ", whose(entry));
-    let body = json!({ member: entry.name });
-    let path = format!("v1/events/{direction}/replay");
-    curl("-X POST ", &headers, &path, &format!(" -d '{body}'"))
+fn replay_events(events: Events, entry: &Attention) -> String {
+    events_of("replay", events, " --matching", entry)
 }
 
 /// Names are a merchant's own: another one's of the same name is left alone.
-fn whose(entry: &Attention) -> String {
+fn events_of(action: &str, (direction, filter): Events, rest: &str, entry: &Attention) -> String {
     let merchant = plain(entry.merchant_id.as_deref().unwrap_or_default());
-    format!("-H 'Merchant-Id: {merchant}'")
+    let name = plain(&entry.name);
+    format!("upsert-gateway events {action} {direction}{rest} \\\n  --merchant {merchant} --{filter} {name}")
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value as Json;
+    use serde_json::{Value as Json, json};
     use upsert_api::CausePage;
 
     use super::*;
@@ -143,26 +128,23 @@ mod tests {
                 Subject::Connection,
                 Code::PausedByVendor,
                 Action::Resume,
-                "v1/connections/acme/crm/resume\"",
+                "connections resume acme/crm",
             ),
             (
                 Subject::Endpoint,
                 Code::EndpointDisabled,
                 Action::Enable,
-                "v1/endpoints/acme/erp/enable\"",
+                "endpoints enable acme/erp",
             ),
             (
                 Subject::Endpoint,
                 Code::EndpointFailing,
                 Action::Test,
-                "v1/endpoints/acme/erp/test\"",
+                "endpoints test acme/erp",
             ),
         ] {
             let command = first_command(subject, code, &[action]);
-            assert!(
-                command.starts_with("curl -X POST ") && command.ends_with(wanted),
-                "{command}"
-            );
+            assert_eq!(command, format!("upsert-gateway {wanted}"));
         }
         let check = first_command(
             Subject::Gateway,
@@ -188,7 +170,7 @@ mod tests {
         }
         let waiting = first_command(Subject::Endpoint, Code::WaitingLong, &[Action::List]);
         assert!(
-            waiting.ends_with("v1/events/out?state=pending,retrying&endpoint=erp\""),
+            waiting.ends_with("events list out --state pending,retrying \\\n  --merchant acme --endpoint erp"),
             "{waiting}"
         );
     }
@@ -203,12 +185,8 @@ mod tests {
         assert_eq!(
             commands(&entry),
             [
-                "curl -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  \
-                 -H 'Merchant-Id: acme' \\\n  \
-                 \"$UPSERT_GATEWAY_URL/v1/events/in?state=failed&source=shop\"",
-                "curl -X POST -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  \
-                 -H 'Merchant-Id: acme' -H 'Content-Type: application/json' \\\n  \
-                 \"$UPSERT_GATEWAY_URL/v1/events/in/replay\" -d '{\"source\":\"shop\"}'"
+                "upsert-gateway events list in --state failed \\\n  --merchant acme --source shop",
+                "upsert-gateway events replay in --matching \\\n  --merchant acme --source shop",
             ]
         );
     }

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use upsert_api::{Connection, Health, Webhooks};
+use upsert_api::Webhooks;
 
 use super::Found;
 use super::attention::{commands, line_of};
-use crate::show::{age, ago, counted, cut, keep_whole, line, or_dash, place, plain, table, wrapped};
+use crate::show::connection::table_of;
+use crate::show::{counted, cut, line, or_dash, place, plain, table, wrapped};
 
 pub(super) fn text_of(found: &Found, now: Timestamp) -> String {
     let mut report = headline(found);
@@ -27,7 +28,7 @@ pub(super) fn text_of(found: &Found, now: Timestamp) -> String {
         }
     }
     let (connections, webhooks) = (&found.connections.value.data, &found.webhooks.value);
-    let _ = write!(report, "\n\n{}", connections_of(connections, now));
+    let _ = write!(report, "\n\n{}", table_of(connections, now));
     let _ = write!(report, "\n\n{}", webhooks_of(webhooks));
     report
 }
@@ -47,52 +48,6 @@ fn headline(found: &Found) -> String {
         counted(configuration.merchants, "merchant", "merchants"),
         plain(&ready.encryption)
     )
-}
-
-fn connections_of(connections: &[Connection], now: Timestamp) -> String {
-    if connections.is_empty() {
-        return "No connection is configured.".to_owned();
-    }
-    let mut table = table(&["connection", "state", "waiting", "left today", "p95", "last failure"]);
-    for connection in connections {
-        let health = &connection.status.health;
-        table.add_row([
-            format!(
-                "{}\n{}",
-                place(&connection.merchant_id, &connection.name),
-                plain(&connection.provider)
-            ),
-            state(connection),
-            waiting(connection),
-            or_dash(connection.status.rate_limit.left_today),
-            or_dash(health.latency_p95_ms.map(|p95| format!("{p95:.0} ms"))),
-            last_failure(health, now),
-        ]);
-    }
-    keep_whole(&mut table, 0, 28);
-    table.trim_fmt()
-}
-
-fn state(connection: &Connection) -> String {
-    match connection.paused_by {
-        Some(by) => format!("{}\nby {by}", connection.state),
-        None => connection.state.to_string(),
-    }
-}
-
-/// How many, and how old the oldest is.
-fn waiting(connection: &Connection) -> String {
-    match connection.oldest_waiting_seconds {
-        Some(oldest) => format!("{}\nfor {}", connection.waiting, age(oldest)),
-        None => connection.waiting.to_string(),
-    }
-}
-
-fn last_failure(health: &Health, now: Timestamp) -> String {
-    match health.last_failure_at {
-        Some(at) => format!("{}\n{}", ago(at, now), or_dash(health.last_failure_kind)),
-        None => "-".to_owned(),
-    }
 }
 
 /// Those that are well are counted, the others shown.

@@ -66,6 +66,15 @@ fn a_few_duplicates() -> duplicates::Plan {
     }
 }
 
+fn a_few_blows() -> replicas::Plan {
+    replicas::Plan {
+        blows: 6,
+        clients: 8,
+        freezes_past_a_lease: false,
+        ..replicas::Plan::default()
+    }
+}
+
 fn a_few_restarts() -> rolling::Plan {
     rolling::Plan {
         gateways: 2,
@@ -104,7 +113,7 @@ async fn a_what_failed_once_is_good_now() {
         let report = match known.run.split_once(' ') {
             Some((_, point)) => points::run(&places, point, seed).await,
             None if known.run == kills::NAME => kills::run(&places, &a_few_kills(), seed).await,
-            None if known.run == replicas::NAME => replicas::run(&places, &replicas::Plan::default(), seed).await,
+            None if known.run == replicas::NAME => replicas::run(&places, &a_few_blows(), seed).await,
             None if known.run == rolling::NAME => rolling::run(&places, &a_few_restarts(), seed).await,
             None if known.run == database::NAME => database::run(&places, &a_few_crashes(), seed).await,
             None if known.run == hot::NAME => hot::run(&places, &a_few_hot_upserts(), seed).await,
@@ -123,13 +132,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_doubled_when_the_process_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_gateways_over_one_database_are_killed_frozen_and_cut_off() {
-    let plan = replicas::Plan {
-        blows: 6,
-        clients: 8,
-        freezes_past_a_lease: false,
-        ..replicas::Plan::default()
-    };
-    is_good(&replicas::run(&places(), &plan, seed()).await);
+    is_good(&replicas::run(&places(), &a_few_blows(), seed()).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,6 +163,19 @@ async fn a_process_that_dies_at_a_named_point_leaves_nothing_that_the_next_does_
     let others = crash_point::ALL.choose_multiple(&mut dice, 2).copied();
     for point in fixed.into_iter().chain(others) {
         is_good(&points::run(&places(), point, dice.random_range(0..1_000_000)).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_the_process_dies_over_was_not_begun_or_is_ended_by_the_next_and_leaves_no_trace() {
+    let points: Vec<&str> = crash_point::ALL
+        .iter()
+        .copied()
+        .filter(|point| point.starts_with("erase."))
+        .collect();
+    assert_eq!(points.len(), 7, "{points:?}");
+    for point in points {
+        is_good(&points::run(&places(), point, seed()).await);
     }
 }
 

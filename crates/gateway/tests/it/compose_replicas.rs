@@ -154,6 +154,13 @@ fn the_proxy_sends_to_both_replicas_and_waits_longer_than_they_ever_take() {
 }
 
 #[test]
+fn the_network_of_the_file_is_all_that_is_believed_of_whom_it_speaks_for() {
+    let subnet = &yaml(FILE)["networks"]["default"]["ipam"]["config"][0]["subnet"];
+    let trusted = serde_json::to_value(&of_replicas().server.trusted_proxies).unwrap();
+    assert_eq!(trusted, serde_json::json!([subnet]));
+}
+
+#[test]
 fn stopping_leaves_time_to_finish() {
     let (services, server) = (services(), of_replicas().server);
     let (delay, grace) = (server.drain_delay, server.shutdown_grace);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Started, gateway, read_to, run, stderr, stdout};
+use crate::process::{Started, gateway, read_to, run, stderr, stdout, workspace};
 
 /// A demo that is ready, and all that it printed.
 pub(crate) struct Demo {
@@ -190,7 +190,60 @@ fn script_of(guide: &str) -> String {
     let (_, next) = guide.split_once("Then, in the same terminal:").unwrap();
     let commands: Vec<&str> = next.lines().filter(|line| line.starts_with("  ")).collect();
     assert!(commands.len() > 10, "{guide}");
-    commands.join("\n")
+    format!("{}\n{}", exports_of(guide), commands.join("\n"))
+}
+
+/// What a terminal needs first.
+fn exports_of(guide: &str) -> String {
+    let exports: Vec<&str> = guide.lines().filter(|line| line.starts_with("export ")).collect();
+    assert_eq!(exports.len(), 5, "{guide}");
+    exports.join("\n")
+}
+
+/// The lines of all shell blocks of a page.
+fn shell_of(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(workspace(page)).unwrap();
+    let mut blocks = text.split("```sh\n").skip(1);
+    let of = |block: &str| {
+        block
+            .split("```")
+            .next()
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    blocks.by_ref().flat_map(of).collect()
+}
+
+#[test]
+fn every_command_of_the_readme_and_of_the_demos_page_can_be_pasted_in_order() {
+    // What builds or installs the program that runs here, and what is this test's own runner.
+    let is_for_later = |line: &String| ["cargo ", "scripts/"].iter().any(|start| line.starts_with(start));
+    let program = Path::new(env!("CARGO_BIN_EXE_upsert-gateway")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let path = format!("{}:{}", program.display(), path.display());
+    for (page, at_least, said) in [
+        ("README.md", 4, vec!["201 Created", "Written:"]),
+        ("docs/demo.md", 2, vec![]),
+    ] {
+        let demo = Demo::start(&[]);
+        let lines: Vec<String> = shell_of(page).into_iter().filter(|line| !is_for_later(line)).collect();
+        assert!(lines.len() >= at_least, "{lines:?}");
+        let script = format!("{}\n{}", exports_of(&demo.guide), lines.join("\n"));
+        let folder = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        let shell = shell
+            .args(["-euc", &script])
+            .env("PATH", &path)
+            .current_dir(folder.path());
+        let output = run(shell, "");
+        let text = stdout(&output);
+        assert!(output.status.success(), "{page}: {text}{}", stderr(&output));
+        for words in said {
+            assert!(text.contains(words), "{page}: {words}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::demo::Demo;
+use crate::operator::{answer, said};
 use crate::process::{Started, gateway, read_to, run, stderr, stdout, workspace};
 use crate::scripted::upserted;
 
@@ -297,6 +298,52 @@ fn answers_a_batch(answer: Value) -> (String, std::thread::JoinHandle<String>) {
         asked
     };
     (url, std::thread::spawn(serve))
+}
+
+#[test]
+fn a_late_row_about_somebody_who_was_erased_is_refused_and_the_others_come_in() {
+    let demo = Demo::start(&[]);
+    assert_eq!(
+        summary(&import(&demo, &written(&demo, "first.ndjson", &many(2)), &["--wait"]))["created"],
+        2
+    );
+    let id = exported(&demo)[0]["id"].as_str().unwrap().to_owned();
+    let erased = said(&demo, 0, &["customers", "erase", &id, "--merchant", "acme"]);
+    let certificate = id.replace("cus_", "ers_");
+    assert!(
+        erased.starts_with(&format!("{id} is erased: certificate {certificate}\n")),
+        "{erased}"
+    );
+    assert_eq!(erased.matches(" is left there").count(), 3, "{erased}");
+    // Who lost the certificate asks again, and is told no vendor's id.
+    let again = answer(&demo, &["customers", "erase", &id, "--json"]);
+    assert_eq!(again["erasure_id"], certificate.as_str());
+    assert_eq!(again["vendors"].as_array().unwrap().len(), 3);
+    assert!(
+        again["vendors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|vendor| vendor["provider_customer_id"].is_null())
+    );
+    let unknown = said(&demo, 1, &["customers", "erase", "cus_01JD0000000000000000000000"]);
+    assert_eq!(unknown, "");
+    said(&demo, 1, &["customers", "show", &id]);
+    said(&demo, 2, &["customers", "erase", "nobody"]);
+
+    let late = written(&demo, "late.ndjson", &many(3));
+    let output = import(&demo, &late, &["--wait"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let told = summary(&output);
+    assert_eq!(
+        (&told["created"], &told["refused"]),
+        (&Value::from(1), &Value::from(1)),
+        "{told}"
+    );
+    let refused = fs::read_to_string(demo.folder.join("late.ndjson.refused.ndjson")).unwrap();
+    assert!(refused.contains("\"erased\"") && !refused.contains("n0@"), "{refused}");
+    let left: Vec<Value> = exported(&demo).iter().map(|one| one["reference"].clone()).collect();
+    assert_eq!(left, ["R-1", "R-2"]);
 }
 
 #[test]

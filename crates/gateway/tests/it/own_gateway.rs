@@ -15,7 +15,7 @@ use upsert_simulators::{Record, Running, Simulator, SimulatorOptions, Vendor};
 use upsert_testkit::postgres::Database;
 
 use crate::demo::on_a_runtime;
-use crate::process::{Started, gateway, run};
+use crate::process::{Started, gateway, read_to, run};
 
 const KEY: &str = "own-gateway-key-that-may-do-everything";
 /// Of whoever manages merchants.
@@ -155,6 +155,41 @@ impl OwnGateway {
     /// Kills it, and gives its folder.
     pub(crate) fn stop(self) -> TempDir {
         self.folder
+    }
+
+    /// Changes the configuration of its first process.
+    pub(crate) fn reconfigure(&self, change: impl FnOnce(&str) -> String) {
+        let file = self.folder.path().join("config-0").join("gateway.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, change(&text)).unwrap();
+    }
+
+    /// Kills it, and starts one process with the configuration as it stands now. Its log says this before it listens, or soon.
+    pub(crate) fn again_until_it_says(self, text: &str) -> Self {
+        let Self {
+            folder,
+            url,
+            _processes: processes,
+            ..
+        } = self;
+        drop(processes);
+        let config = folder.path().join("config-0");
+        let config = config.to_str().unwrap();
+        let mut process = Started::new(&mut gateway(&["serve", "--log-level", "warn", "--config", config]));
+        read_to(&mut process.stderr, text);
+        until_it_listens(url.strip_prefix("http://").unwrap().parse().unwrap());
+        Self {
+            folder,
+            url,
+            _front: None,
+            _processes: vec![process],
+            _database: None,
+        }
+    }
+
+    /// Its address, and a key for what is done with customers.
+    pub(crate) fn target(&self) -> (String, &'static str) {
+        (self.url.clone(), KEY)
     }
 
     /// Runs a command against it.

@@ -72,13 +72,19 @@ fn a_troubled_gateway_says_what_is_wrong_and_the_command_that_puts_it_right() {
     assert_eq!(shown["attention"][2]["actions"][0], "resume");
 
     // The command that resumes does so, as it stands there.
-    let resume = text.find("curl -X POST").map(|from| &text[from..]).unwrap();
+    let resume = text
+        .find("upsert-gateway connections")
+        .map(|from| &text[from..])
+        .unwrap();
     let (resume, _) = resume.split_once("\n\n").unwrap();
-    assert!(resume.contains("acme/rotor/resume"), "{resume}");
+    assert_eq!(resume, "upsert-gateway connections resume acme/rotor");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_upsert-gateway"));
+    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
     let mut shell = std::process::Command::new("sh");
     let resumed = run(
         shell
             .args(["-c", resume])
+            .env("PATH", path)
             .env("UPSERT_GATEWAY_URL", demo.url())
             .env("UPSERT_GATEWAY_KEY", demo.key()),
         "",

@@ -14,10 +14,10 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, CustomerReader, ErrorKind, Evidence, FieldOutcomes, Held, Intent,
-    KeyKind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ProviderInfo,
-    ReadCustomer, ReadPage, Repeat, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
-    Violation, WaitingFor, WireRequest,
+    CallContext, Capabilities, Clock, Customer, CustomerReader, ErrorKind, Evidence, FieldOutcomes, Held, InLine,
+    Intent, KeyKind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError,
+    ProviderInfo, ReadCustomer, ReadPage, Repeat, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt,
+    UpsertRequest, Violation, WaitingFor, WireRequest,
 };
 use upsert_policy::{ConnectionNames, Jitter};
 
@@ -217,6 +217,7 @@ pub(crate) fn within(time: Duration) -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        in_line: InLine::default(),
     }
 }
 

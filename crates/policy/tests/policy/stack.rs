@@ -195,6 +195,41 @@ async fn the_snapshot_is_json_without_surprises() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_ended_before_others_were_told_of_it_is_not_told_any_more() {
+    let hour = Duration::from_hours(1);
+    let vendor = Scripted::new(times(1, || throttled(Some(hour))));
+    let stack = stack(&vendor, 10);
+    let said = stack.status.on_blocked();
+    call(&stack.provider).await.unwrap_err();
+    assert!(said.borrow().throttled_until.is_some());
+    stack.status.lift_blocks();
+    assert!(said.borrow().is_empty());
+    call(&stack.provider).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_in_line_until_the_vendor_is_called() {
+    let vendor = Scripted::new([Answer::Never, Answer::Never]);
+    let stack = stack_under(
+        &vendor,
+        RateLimitPolicy {
+            per_second: NonZeroU32::new(1),
+            ..RateLimitPolicy::default()
+        },
+    );
+    let (first, second) = (context(), context());
+    let prepared = prepared();
+    let calls = async {
+        tokio::join!(
+            stack.provider.upsert(&first, &prepared),
+            stack.provider.upsert(&second, &prepared)
+        )
+    };
+    timeout(Duration::from_millis(10), calls).await.unwrap_err();
+    assert_eq!((first.in_line.is_waiting(), second.in_line.is_waiting()), (false, true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn bulk_calls_are_told_from_interactive_ones() {
     let vendor = Scripted::new([]);
     let stack = stack(&vendor, 10);

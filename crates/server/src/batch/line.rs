@@ -9,16 +9,15 @@ use serde_json::Value as Json;
 use tokio::time::sleep;
 
 use upsert_api::{ProblemCode, Visibility};
-use upsert_app::{Answer, Caller, Merchant, Refusal, UpsertCommand, identifiers_in, read_json};
+use upsert_app::{Answer, Caller, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Handling, Priority, Problem as Wrong};
-use upsert_settings::Scope;
 use upsert_store::Through;
 
 use super::lines::Line;
 use super::turns::{Turn, Turns};
 use crate::config::key_store::Key;
 use crate::http::headers::{Wishes, is_idempotency_key};
-use crate::http::standing::{Standing, forbidden};
+use crate::http::in_force::{CallerInForce, visibility_of};
 use crate::state::State;
 
 /// Idempotency keys of lines are scoped to it.
@@ -36,8 +35,8 @@ const TURNSTILE: Duration = Duration::from_millis(50);
 /// What holds for every line of a batch. Key and merchant are not among it: each line asks the configuration in force.
 pub(crate) struct Terms {
     pub(crate) state: Arc<State>,
-    /// What the caller was let in for.
-    pub(crate) standing: Standing,
+    /// Who calls.
+    pub(crate) caller: CallerInForce,
     /// The merchant's id.
     pub(crate) merchant: String,
     pub(crate) wishes: Wishes,
@@ -54,7 +53,7 @@ impl Terms {
             Ok(read) => read,
             Err(refusal) => return ready(problem_line(number, &refusal, &self)).boxed_local(),
         };
-        let known = self.known_merchant();
+        let known = self.caller.known_merchant(&self.merchant);
         let identifiers = known.map(|merchant| identifiers_in(&merchant, &body, self.handling()));
         let turn = turns.next(identifiers.unwrap_or_default());
         async move {
@@ -71,8 +70,8 @@ impl Terms {
     /// # Errors
     /// 401, 403.
     pub(super) async fn still_stand(&self) -> Result<(), Refusal> {
-        self.key_in_force()?;
-        match self.merchant_in_force().await {
+        self.caller.still_may()?;
+        match self.caller.merchant(&self.merchant).await {
             Err(refusal) if refusal.code == ProblemCode::MerchantForbidden => Err(refusal),
             // One that is there and cannot be served now may be again: its lines are refused, one by one.
             _ => Ok(()),
@@ -80,22 +79,7 @@ impl Terms {
     }
 
     fn key_in_force(&self) -> Result<Arc<Key>, Refusal> {
-        let now = self.state.gateway.clock().now();
-        let served = self.state.served.load();
-        let key = self.standing.among(&served.keys, now);
-        key.cloned().map_err(|problem| problem.refusal)
-    }
-
-    fn known_merchant(&self) -> Option<Arc<Merchant>> {
-        self.state.served.load().directory.get(&self.merchant)
-    }
-
-    async fn merchant_in_force(&self) -> Result<Arc<Merchant>, Refusal> {
-        if let Some(merchant) = self.known_merchant() {
-            return Ok(merchant);
-        }
-        self.state.gateway.load_merchant(&self.merchant).await?;
-        self.known_merchant().ok_or_else(|| forbidden().refusal)
+        self.caller.key().map_err(|problem| problem.refusal)
     }
 
     fn handling(&self) -> Handling {
@@ -108,9 +92,7 @@ impl Terms {
             let detail = format!("a line may have {} bytes", self.line_limit);
             Refusal::new(ProblemCode::BodyTooLarge, detail)
         })?;
-        // Some programs put a mark of the encoding before the first line.
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let mut body = read_json(text)?;
+        let mut body = read_json(&text)?;
         let key = match body.as_object_mut().and_then(|members| members.remove(IDEMPOTENCY_KEY)) {
             None | Some(Json::Null) => None,
             Some(Json::String(key)) if is_idempotency_key(&key) => Some(key),
@@ -127,14 +109,10 @@ impl Terms {
         Ok((body, key))
     }
 
-    async fn upsert(&self, body: Json, key: Option<String>, turn: Turn) -> Result<Answer, Refusal> {
-        // The request itself was one call of the key; each line is one too, and waits until the key may call again.
-        while self.key_in_force()?.take_call().is_err() {
-            sleep(TURNSTILE).await;
-        }
-        let mut command = UpsertCommand {
+    fn command(&self, body: Json, idempotency_key: Option<String>, visibility: Visibility) -> UpsertCommand {
+        UpsertCommand {
             body,
-            idempotency_key: key,
+            idempotency_key,
             route: ROUTE,
             through: Through::Batch,
             respond_async: self.wishes.prefers.respond_async,
@@ -143,18 +121,26 @@ impl Terms {
             traceparent: self.wishes.traceparent.clone(),
             priority: Priority::Bulk,
             request_id: self.request_id.clone(),
-            visibility: Visibility::Masked,
-        };
+            visibility,
+        }
+    }
+
+    async fn upsert(&self, body: Json, idempotency_key: Option<String>, turn: Turn) -> Result<Answer, Refusal> {
+        // The request itself was one call of the key; each line is one too, and waits until the key may call again.
+        while self.key_in_force()?.take_call().is_err() {
+            sleep(TURNSTILE).await;
+        }
         let is_next = turn.comes().await;
         let mut tries = 0;
         loop {
             // It may have waited for its turn for long.
             let key = self.key_in_force()?;
-            command.visibility = Visibility::of(key.may(Scope::CustomersRead));
             let caller = Caller { name: key.name.clone() };
-            let merchant = self.merchant_in_force().await?;
+            let visibility = visibility_of(&key);
+            let command = self.command(body.clone(), idempotency_key.clone(), visibility);
+            let merchant = self.caller.merchant(&self.merchant).await?;
             let upserts = &self.state.gateway.upserts;
-            let begun = upserts.begin(&caller, &merchant, command.clone());
+            let begun = upserts.begin(&caller, &merchant, command);
             let refused = match begun {
                 Ok(mut begun) => {
                     if begun.committed().await {

@@ -50,6 +50,8 @@ pub(crate) struct BreakerBell {
     pub(crate) closed: watch::Receiver<u64>,
     pub(crate) opened: watch::Receiver<Option<Timestamp>>,
     pub(crate) blocked: watch::Receiver<VendorBlocks>,
+    /// Once it is over, another connection has the name.
+    pub(crate) in_force: InForce,
 }
 
 /// Merchants, ready to call.
@@ -292,6 +294,7 @@ impl ConnectionBuilder {
             closed: stack.status.on_breaker_closed(),
             opened: stack.status.on_breaker_opened(),
             blocked: stack.status.on_blocked(),
+            in_force: in_force.clone(),
         };
         let connection = Connection {
             name: connection.name.clone(),

@@ -106,8 +106,8 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
             }
             if !source.tells_the_age() {
                 warnings.push(warn(
-                    "neither an event nor its signature says when it was: the id of each is kept for good, so that none that is \
-                     played again comes in as new",
+                    "neither an event nor its signature says when it was: one that is played again is known by its id alone, \
+                     which is kept for good. Under another id, or once `map` takes something else of it, it comes in as new",
                     "set `order_by`, or sign a timestamp",
                 ));
             }

@@ -1,6 +1,8 @@
 //! After a rotation: what another key than the first one seals is sealed or wrapped with the first one, some at a time, until the
 //! other key is needed by none; and what is in the clear is sealed, where a store got its first key.
 
+use std::collections::BTreeSet;
+
 use upsert_api::KeysRotated;
 use upsert_app::Gateway;
 use upsert_store::{Encryption, StoreError};
@@ -9,6 +11,9 @@ use crate::config::stored_merchants::MerchantBuilder;
 
 /// Merchants, data keys or rows that are looked at in one transaction.
 const AT_ONCE: usize = 100;
+
+/// Entries of the audit trail that are read at once.
+const ENTRIES_AT_ONCE: usize = 1_000;
 
 /// In a word.
 pub(crate) fn word(encryption: Encryption, has_key: bool) -> &'static str {
@@ -31,6 +36,7 @@ pub(crate) async fn rotate(gateway: &Gateway, merchants: &MerchantBuilder) -> Re
         merchants_left: left(gateway, &key).await?,
         wrapped_anew: 0,
         new_data_keys: 0,
+        audit_keys: Vec::new(),
         encryption: word(store.encryption(), true).to_owned(),
         key,
     };
@@ -78,9 +84,52 @@ pub(crate) async fn seal_older(gateway: &Gateway) -> Result<(), StoreError> {
         if sealed > 0 {
             tracing::info!(values = sealed, "what was stored in the clear is sealed");
         } else {
-            store.seal_wholly().await?;
+            // What was in the clear is to be nowhere in the file any more, before the store says that it is sealed. Where
+            // somebody still reads what is older, such as a backup, it is tried again later.
+            match store.scrub().await {
+                Ok(()) => store.seal_wholly().await?,
+                Err(StoreError::Busy) => {
+                    tracing::warn!("everything is sealed, but somebody still reads what is older, in the clear");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
             tracing::info!("everything that is stored is sealed");
         }
+    }
+    Ok(())
+}
+
+/// The ids of keys, but for the first one, that entries of the audit trail are keyed with: without them nobody can tell whether
+/// these were changed. It reads the whole trail.
+pub(crate) async fn keys_of_audit(gateway: &Gateway, first: &str) -> Result<Vec<String>, StoreError> {
+    let (store, mut keys, mut after) = (gateway.store(), BTreeSet::new(), 0);
+    loop {
+        let stretch = store.audit_after(after, ENTRIES_AT_ONCE).await?;
+        let Some(last) = stretch.entries.last() else { break };
+        after = last.number;
+        keys.extend(stretch.entries.into_iter().filter_map(|entry| entry.key));
+    }
+    keys.remove(first);
+    Ok(keys.into_iter().collect())
+}
+
+/// Says which keys of the audit trail are not configured any more: its entries stay, and nobody can judge them.
+pub(crate) async fn say_missing_keys_of_audit(
+    gateway: &Gateway,
+    merchants: &MerchantBuilder,
+) -> Result<(), StoreError> {
+    let keys = keys_of_audit(gateway, &merchants.seals_with().unwrap_or_default()).await?;
+    let missing: Vec<String> = keys
+        .into_iter()
+        .filter(|key| merchants.missing_key(std::slice::from_ref(key)).is_some())
+        .collect();
+    if !missing.is_empty() {
+        tracing::warn!(
+            keys = missing.join(", "),
+            "entries of the audit trail are keyed with keys that `store.encryption_keys` has no more: nobody can tell whether \
+             they were changed; put these keys back, behind the first"
+        );
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::config::sealed_merchant::{SealedMerchant, Unsealable};
 
 /// By what they are read and sealed, as the configuration in force says.
 #[derive(Debug)]
-struct Rules {
+pub(crate) struct Rules {
     api: ApiRules,
     keyring: Arc<Keyring>,
     /// The configured keys and rules as they were written, to tell whether they have changed.
@@ -81,11 +81,19 @@ impl MerchantBuilder {
         })
     }
 
-    /// Takes over what another configuration says. Whether anything of it is new, so that what was built is to be built anew.
-    pub(crate) fn configure(&self, settings: &Settings) -> Result<bool, Vec<Problem>> {
-        let is_new = self.rules.load().said != said(settings);
-        self.rules.store(Arc::new(rules(settings)?));
-        Ok(is_new)
+    /// What another configuration says, to be taken over once nothing can go wrong any more.
+    ///
+    /// # Errors
+    /// Its keys cannot be used.
+    pub(crate) fn rules_of(settings: &Settings) -> Result<Rules, Vec<Problem>> {
+        rules(settings)
+    }
+
+    /// Takes it over. Whether anything of it is new, so that what was built is to be built anew.
+    pub(crate) fn configure(&self, rules: Rules) -> bool {
+        let is_new = self.rules.load().said != rules.said;
+        self.rules.store(Arc::new(rules));
+        is_new
     }
 
     /// The configured keys.

@@ -15,7 +15,8 @@ use upsert_settings::{Scope, looks_mistyped};
 use crate::config::key_store::{Found, Key, TooOften};
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::headers::accepts;
-use crate::http::middleware::Observed;
+use crate::http::in_force::{CallerInForce, visibility_of};
+use crate::http::middleware::{Observed, has_left};
 use crate::http::pacing::shows_key;
 use crate::http::problem::Problem;
 use crate::http::standing::{Standing, unauthenticated};
@@ -99,6 +100,8 @@ pub(crate) struct Access<P> {
     pub(crate) key: Arc<Key>,
     /// The configuration that the whole request is served by.
     pub(crate) served: Arc<ConfigSnapshot>,
+    /// What it was let in for.
+    pub(crate) standing: Standing,
     permission: PhantomData<P>,
 }
 
@@ -119,17 +122,14 @@ impl<P: Permission> Access<P> {
         }
     }
 
-    /// What it was let in for.
-    ///
-    /// # Errors
-    /// None: it was let in.
-    pub(crate) fn standing(&self) -> Result<Standing, Problem> {
-        Standing::of(&self.key, [P::SCOPE, P::OR], P::FOR_ALL)
+    /// To be asked for again.
+    pub(crate) fn in_force(&self, state: &Arc<State>) -> CallerInForce {
+        CallerInForce::new(state, self.standing.clone())
     }
 
     /// What of customers it may see.
     pub(crate) fn visibility(&self) -> Visibility {
-        Visibility::of(self.key.may(Scope::CustomersRead))
+        visibility_of(&self.key)
     }
 
     /// Judges the request: key, limit, scope, and whether an answer in JSON is wanted at all.
@@ -147,13 +147,10 @@ impl<P: Permission> Access<P> {
             observed.key = Some(key.clone());
         }
         shows_key(request);
-        let left = key.take_call().map_err(|limit| rate_limited(&limit))?;
-        if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
-            observed.left = left;
-        }
+        has_left(request, key.take_call().map_err(|limit| rate_limited(&limit))?);
         let standing = Standing::of(&key, [P::SCOPE, P::OR], P::FOR_ALL)?;
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
-            observed.standing = Some(standing);
+            observed.standing = Some(standing.clone());
         }
         if !accepts(request.headers(), P::ANSWERS) {
             let detail = format!("answers are {}", P::ANSWERS);
@@ -162,6 +159,7 @@ impl<P: Permission> Access<P> {
         Ok(Self {
             key,
             served,
+            standing,
             permission: PhantomData,
         })
     }
@@ -174,6 +172,22 @@ impl<P: Permission> FromRequest for Access<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::judge(request))
     }
+}
+
+/// Counts a request that no route takes against the limit of the key that it came with, if that is one.
+///
+/// # Errors
+/// 429: it calls more often than it may.
+pub(crate) fn count_in_vain(request: &HttpRequest) -> Result<(), Problem> {
+    let (Some(state), Ok(presented)) = (State::of(request), presented(request.headers())) else {
+        return Ok(());
+    };
+    let served = state.served.load();
+    if let Some(key) = served.keys.find(presented, state.gateway.clock().now()).valid() {
+        shows_key(request);
+        has_left(request, key.take_call().map_err(|limit| rate_limited(&limit))?);
+    }
+    Ok(())
 }
 
 /// `Authorization: Bearer …` or `X-Api-Key`. Two keys are none: what stands before the gateway may have looked at the

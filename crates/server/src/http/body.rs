@@ -13,7 +13,9 @@ use serde_json::Value as Json;
 use tokio::time::timeout;
 
 use upsert_api::ProblemCode;
-use upsert_app::read_json;
+use upsert_app::{Refusal, read_json};
+use upsert_core::Problem as Wrong;
+use upsert_core::customer::escape;
 
 use crate::http::decoding::{self, Decoded, Encoding, Unread};
 use crate::http::middleware::still_stands;
@@ -69,8 +71,30 @@ impl FromRequest for MaybeJson {
     }
 }
 
-/// Bytes that are set aside for a body before it comes.
-const AT_FIRST: usize = 16 * 1024;
+/// No body, for routes that know none: one that says something would be ignored without a word. An empty object says nothing.
+#[derive(Debug)]
+pub(crate) struct NoBody;
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = MaybeJson::from_request(request, payload);
+        Box::pin(async move {
+            let (pointer, code) = match body.await?.0 {
+                None | Some(Json::Null) => return Ok(Self),
+                Some(Json::Object(members)) => match members.keys().next() {
+                    None => return Ok(Self),
+                    Some(name) => (format!("/{}", escape(name)), "unknown_field"),
+                },
+                Some(_) => (String::new(), "invalid_type"),
+            };
+            let wrong = Wrong::new(pointer, code, "there is nothing to say in a body here");
+            Err(Refusal::invalid(vec![wrong]).into())
+        })
+    }
+}
 
 /// Bytes that are read of an event for each that it may have: one that is too long can be told to be its sender's, and is
 /// kept as a dead letter.
@@ -124,8 +148,7 @@ impl Sent {
             Unread::TooLong => too_large(limit),
             Unread::Corrupted => Problem::new(ProblemCode::MalformedJson, "the body is no gzip, or not a whole one"),
         };
-        // Whatever is announced: what does not come takes no place.
-        let mut body = Decoded::new(encoding, limit, expected.min(AT_FIRST));
+        let mut body = Decoded::new(encoding, limit, expected);
         while let Some(chunk) = self.payload.next().await {
             let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
             body.take(&chunk).map_err(refused)?;

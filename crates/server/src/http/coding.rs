@@ -3,7 +3,6 @@
 //! A whole answer is coded at once, so that its length is told. A stream is coded piece by piece, and each piece is flushed:
 //! a line of a batch waits for no other. Live parts of pages are left as they are, unless the client takes nothing else.
 
-use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,13 +14,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web::{self, Bytes};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use parking_lot::Mutex;
 
 use upsert_api::ProblemCode;
 
 use crate::http::mount;
 use crate::http::problem::Problem;
 use crate::http::weights::{Weights, weigh};
+use crate::state::State;
 
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 /// What is shorter gains nothing.
@@ -111,44 +110,36 @@ fn is_live(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// Files that never change are coded once.
-static KEPT: Mutex<Option<HashMap<String, Bytes>>> = Mutex::new(None);
-/// There are a dozen, and the document once for each prefix.
-const MOST_KEPT: usize = 64;
-
 async fn whole(request: &HttpRequest, bytes: Bytes) -> Bytes {
-    let name = name_of(request);
-    let kept = name.as_ref().and_then(|name| KEPT.lock().as_ref()?.get(name).cloned());
-    if let Some(kept) = kept {
-        return kept;
+    match (name_of(request, &bytes), State::of(request)) {
+        (Some(name), Some(state)) => state.coded.get(name, &bytes, code(bytes.clone())).await,
+        _ => code(bytes).await,
     }
-    let coded = if bytes.len() > LONGEST_AT_ONCE {
-        let others = bytes.clone();
-        let coded = web::block(move || gzipped(&others)).await;
-        coded.unwrap_or_else(|_| gzipped(&bytes))
-    } else {
-        gzipped(&bytes)
-    };
-    let coded = Bytes::from(coded);
-    if let Some(name) = name {
-        let mut kept = KEPT.lock();
-        let kept = kept.get_or_insert_default();
-        if kept.len() < MOST_KEPT {
-            kept.insert(name, coded.clone());
-        }
-    }
-    coded
 }
 
-/// Of what was answered with a file that is part of the program.
-fn name_of(request: &HttpRequest) -> Option<String> {
-    match request.match_pattern()?.as_str() {
-        "/openapi.json" => Some(mount::of(request).at("/openapi.json")),
-        template @ ("/docs/{file}" | "/ops/assets/{version}/{file}") => {
+/// What is shared by all who ask for it is coded for all of them, under this name.
+fn name_of(request: &HttpRequest, bytes: &Bytes) -> Option<String> {
+    if bytes.is_unique() {
+        return None;
+    }
+    let template = request.match_pattern()?;
+    match template.as_str() {
+        "/metrics" => Some(template),
+        "/openapi.json" => Some(mount::of(request).at(&template)),
+        "/docs/{file}" | "/ops/assets/{version}/{file}" => {
             Some(format!("{template} {}", request.match_info().get("file")?))
         }
         _ => None,
     }
+}
+
+async fn code(bytes: Bytes) -> Bytes {
+    if bytes.len() <= LONGEST_AT_ONCE {
+        return gzipped(&bytes).into();
+    }
+    let others = bytes.clone();
+    let coded = web::block(move || gzipped(&others)).await;
+    coded.unwrap_or_else(|_| gzipped(&bytes)).into()
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {

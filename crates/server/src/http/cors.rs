@@ -4,9 +4,14 @@
 use std::sync::Arc;
 
 use actix_cors::Cors;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue,
+    ORIGIN, VARY,
 };
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest};
 
 use crate::http::problem::Problem;
 use crate::state::State;
@@ -45,6 +50,23 @@ pub(crate) fn cors(state: &Arc<State>) -> Cors {
         .max_age(RELY)
         // Said where answers are coded: of every answer, once there are origins, and of none before.
         .disable_vary_header()
+}
+
+/// The layer around that one. Where no origin is named nothing is told of origins at all: what would ask ahead is an OPTIONS
+/// as any other, which its path answers.
+pub(crate) async fn unless_none(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if !has_origins(request.request()) {
+        request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
+    }
+    next.call(request).await
+}
+
+/// Whether any page of another origin may call.
+pub(crate) fn has_origins(request: &HttpRequest) -> bool {
+    State::of(request).is_some_and(|state| !state.served.load().cors_origins.is_empty())
 }
 
 fn covers(state: &State, origin: &HeaderValue) -> bool {

@@ -11,7 +11,7 @@ use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyS
 use upsert_settings::looks_mistyped;
 
 use crate::config::key_store::{Found, Key};
-use crate::http::middleware::is_signed;
+use crate::http::middleware::{has_left, is_signed};
 use crate::state::State;
 
 /// The API keys.
@@ -19,7 +19,7 @@ use crate::state::State;
 struct KeyDoors(Arc<State>);
 
 impl KeyStore for KeyDoors {
-    fn open(&self, key: &str) -> Result<Principal, AuthError> {
+    fn open(&self, request: &HttpRequest, key: &str) -> Result<Principal, AuthError> {
         let served = self.0.served.load();
         let now = self.0.gateway.clock().now();
         let found = match served.keys.find(key, now) {
@@ -28,7 +28,7 @@ impl KeyStore for KeyDoors {
             Found::Unknown if looks_mistyped(key) => return Err(AuthError::Mistyped),
             Found::Unknown => return Err(AuthError::Unknown),
         };
-        found.take_call().map_err(|_| AuthError::TooOften)?;
+        take_call(request, found).map_err(|_| AuthError::TooOften)?;
         Ok(visitor(found))
     }
 
@@ -44,10 +44,20 @@ impl KeyStore for KeyDoors {
         let served = self.0.served.load();
         let now = self.0.gateway.clock().now();
         match served.keys.by_hash(key_hash, now).valid() {
-            Some(key) if is_call => key.take_call().map(drop).map_err(|limit| limit.retry_after),
+            Some(key) if is_call => take_call(request, key),
             _ => Ok(()),
         }
     }
+}
+
+/// Takes one call from the key's limit. What is left of it the answer says; the error is seconds until there is more.
+fn take_call(request: &HttpRequest, key: &Key) -> Result<(), u64> {
+    let (left, taken) = match key.take_call() {
+        Ok(left) => (left, Ok(())),
+        Err(limit) => (Some(limit.left), Err(limit.retry_after)),
+    };
+    has_left(request, left);
+    taken
 }
 
 /// The configuration in force.

@@ -12,6 +12,7 @@ use futures_util::stream::{LocalBoxStream, unfold};
 
 use upsert_api::ProblemCode;
 
+use crate::http::blocks::Blocks;
 use crate::http::problem::Problem;
 
 /// How a body comes.
@@ -102,7 +103,7 @@ const PIECE: usize = 8 * 1024;
 
 /// A body as far as it is there, up to a limit.
 pub(crate) struct Decoded {
-    bytes: BytesMut,
+    body: Blocks,
     limit: usize,
     /// None: it comes as it is.
     gunzip: Option<Gunzip>,
@@ -110,10 +111,10 @@ pub(crate) struct Decoded {
 }
 
 impl Decoded {
-    /// For a body of so many bytes at the most. `expected`: for how many room is made.
+    /// For a body of `limit` bytes at the most, of which `expected` are announced.
     pub(crate) fn new(encoding: Encoding, limit: usize, expected: usize) -> Self {
         Self {
-            bytes: BytesMut::with_capacity(expected),
+            body: Blocks::new(expected),
             limit,
             gunzip: (encoding == Encoding::Gzip).then(Gunzip::new),
             is_empty: true,
@@ -138,10 +139,10 @@ impl Decoded {
     }
 
     fn keep(&mut self, piece: &[u8]) -> Result<(), Unread> {
-        if self.bytes.len() + piece.len() > self.limit {
+        if self.body.length() + piece.len() > self.limit {
             return Err(Unread::TooLong);
         }
-        self.bytes.extend_from_slice(piece);
+        self.body.push(piece);
         Ok(())
     }
 
@@ -149,7 +150,7 @@ impl Decoded {
     pub(crate) fn end(self) -> Result<BytesMut, Unread> {
         let is_whole = self.gunzip.is_none_or(|gunzip| gunzip.is_whole);
         if is_whole || self.is_empty {
-            Ok(self.bytes)
+            Ok(self.body.whole())
         } else {
             Err(Unread::Corrupted)
         }
@@ -262,7 +263,7 @@ mod tests {
         let bomb = gzip(&vec![0; 64 << 20]);
         let mut decoded = Decoded::new(Encoding::Gzip, 64 << 10, 0);
         assert_eq!(decoded.take(&bomb), Err(Unread::TooLong));
-        assert!(decoded.bytes.capacity() <= 128 << 10);
+        assert!(decoded.body.length() <= 64 << 10);
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ use upsert_settings::{Reach, is_name};
 use crate::config::key_store::Key;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::access::{Access, Permission};
+use crate::http::in_force::CallerInForce;
 use crate::http::middleware::speaks_for;
 use crate::http::problem::Problem;
 use crate::http::standing::forbidden;
@@ -35,6 +36,13 @@ pub(crate) struct ForMerchant<P> {
     access: Access<P>,
     /// For whom: one unchanging snapshot for the whole request.
     pub(crate) merchant: Arc<Merchant>,
+}
+
+impl<P> ForMerchant<P> {
+    /// To be asked for again.
+    pub(crate) fn in_force(&self, state: &Arc<State>) -> CallerInForce {
+        CallerInForce::new(state, self.standing.clone().for_merchant(&self.merchant.id))
+    }
 }
 
 impl<P: Permission> FromRequest for ForMerchant<P> {
@@ -120,6 +128,16 @@ pub(crate) struct InSight<P> {
 }
 
 impl<P> InSight<P> {
+    /// To be asked for again.
+    pub(crate) fn in_force(&self, state: &Arc<State>) -> CallerInForce {
+        let standing = self.standing.clone();
+        let standing = match &self.only {
+            Some(merchant) => standing.for_merchant(&merchant.id),
+            None => standing,
+        };
+        CallerInForce::new(state, standing)
+    }
+
     /// Whether it may see this merchant, and asks for it.
     pub(crate) fn covers(&self, merchant: &Merchant) -> bool {
         self.merchants.as_ref().is_none_or(|all| all.contains(&merchant.id))
@@ -175,6 +193,13 @@ pub(crate) struct At<P> {
     pub(crate) merchant: Arc<Merchant>,
     /// What the merchant calls it.
     pub(crate) name: String,
+}
+
+impl<P> At<P> {
+    /// To be asked for again.
+    pub(crate) fn in_force(&self, state: &Arc<State>) -> CallerInForce {
+        CallerInForce::new(state, self.standing.clone().for_merchant(&self.merchant.id))
+    }
 }
 
 #[derive(Deserialize)]

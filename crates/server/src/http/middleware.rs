@@ -70,6 +70,13 @@ pub(crate) fn is_signed(request: &HttpRequest) {
     pacing::shows_key(request);
 }
 
+/// What the key that a request came with has left of its limit: every answer says it.
+pub(crate) fn has_left(request: &HttpRequest, left: Option<Left>) {
+    if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+        observed.left = left;
+    }
+}
+
 /// Notes for whom a request is, once that is known.
 pub(crate) fn speaks_for(request: &HttpRequest, merchant: &str) {
     if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {

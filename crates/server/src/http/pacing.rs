@@ -8,17 +8,18 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpRequest};
 
 use crate::net::client_address::client_address;
 use crate::net::connections::Guest;
+use crate::net::listener::WRITE_BUFFER;
+use crate::net::reading::Body;
 
-/// Handed on at once.
-const SLICE: usize = 16 * 1024;
-/// What actix-http keeps of a long answer on its way out.
-const WRITE_BUFFER: usize = 64 * 1024;
+/// Handed on at once: with its head, or what stands around a chunk, no more than the buffer that it goes through.
+const SLICE: usize = WRITE_BUFFER - 1024;
 
 /// The layer around routes that nothing else observes.
 pub(crate) async fn pace(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -35,7 +36,7 @@ impl Pace {
     pub(crate) fn begin(request: &HttpRequest) -> Self {
         let guest = request.conn_data::<Guest>().cloned();
         if let Some(guest) = &guest {
-            guest.begins();
+            guest.begins(body_of(request.headers()));
         }
         Self(guest)
     }
@@ -69,6 +70,16 @@ pub(crate) fn reads_of_stranger(request: &HttpRequest) {
     if let Some(guest) = request.conn_data::<Guest>() {
         is_stranger(request, guest);
     }
+}
+
+/// What actix-http reads of a body: it has refused heads that say two things.
+fn body_of(headers: &HeaderMap) -> Body {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Body::Chunked;
+    }
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    Body::Length(length.unwrap_or(0))
 }
 
 fn is_stranger(request: &HttpRequest, guest: &Guest) {

@@ -9,13 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// What is read of a request beyond what was taken of it, from somebody without a key.
-const WINDOW: usize = 32 * 1024;
-/// What is read of a head, from somebody without a key, before it is looked at.
-const IN_A_ROW: usize = 16 * 1024;
+use crate::net::reading::{Body, Reading};
+
 /// Who takes so much of an answer in the time for it reads fast enough.
 const TAKEN_IN_TIME: u64 = 64 * 1024;
 
@@ -73,11 +70,11 @@ pub(crate) struct Connection {
     phase: AtomicU8,
     since: AtomicU64,
     is_known: AtomicBool,
-    /// Bytes that were read of a request and not taken yet.
-    unread: AtomicUsize,
-    /// Bytes that were read of a head without looking at them.
-    in_a_row: AtomicUsize,
-    reader: AtomicWaker,
+    /// What of its cost is given back when it is gone, since it was cut.
+    pub(crate) leaving: AtomicUsize,
+    /// Whether it waits until strangers cost less.
+    pub(crate) waits: AtomicBool,
+    pub(crate) reading: Reading,
     written: AtomicU64,
     /// Since when an answer cannot be written on; 0: it can.
     stalled_since: AtomicU64,
@@ -101,9 +98,9 @@ impl Connection {
             phase: AtomicU8::new(Phase::Head as u8),
             since: AtomicU64::new(now),
             is_known: AtomicBool::new(false),
-            unread: AtomicUsize::new(0),
-            in_a_row: AtomicUsize::new(0),
-            reader: AtomicWaker::new(),
+            leaving: AtomicUsize::new(0),
+            waits: AtomicBool::new(false),
+            reading: Reading::default(),
             written: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
             written_at_stall: AtomicU64::new(0),
@@ -139,48 +136,59 @@ impl Connection {
 
     pub(crate) fn set_known(&self, is_known: bool) {
         self.is_known.store(is_known, Ordering::Relaxed);
-        self.reader.wake();
+        self.reading.wake();
     }
 
-    /// Somebody without a key is not read further than is taken of what they send.
+    /// Somebody without a key is read as far as what they ask for goes, and no further than is taken of it.
     pub(crate) fn may_read(&self, context: &Context<'_>) -> Poll<()> {
-        self.was_read.store(true, Ordering::Relaxed);
-        let has_room =
-            || self.is_known() || self.phase() != Phase::Answering || self.unread.load(Ordering::Relaxed) < WINDOW;
-        if self.phase() == Phase::Head && !self.is_known() && self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW {
-            // Otherwise actix reads as far as it can before it looks whether the head is there.
-            self.in_a_row.store(0, Ordering::Relaxed);
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if has_room() {
+        self.had_its_chance();
+        if self.is_known() {
             return Poll::Ready(());
         }
-        self.reader.register(context.waker());
-        if has_room() { Poll::Ready(()) } else { Poll::Pending }
+        if self.phase() == Phase::Answering {
+            return self.reading.while_answering(context, || self.is_known());
+        }
+        if self.is_stalled() {
+            // The next request waits until this answer is taken.
+            self.reading.register(context);
+            if self.is_stalled() && !self.is_known() {
+                return Poll::Pending;
+            }
+        }
+        self.reading.before_answer(context)
+    }
+
+    /// So much of what came is handed on now.
+    pub(crate) fn portion(&self, came: &[u8]) -> usize {
+        self.reading.portion(came, self.phase() == Phase::Answering)
     }
 
     /// So many bytes came.
     pub(crate) fn received(&self, bytes: usize, now: u64) {
-        self.unread.fetch_add(bytes, Ordering::Relaxed);
-        self.in_a_row.fetch_add(bytes, Ordering::Relaxed);
-        if self.phase() == Phase::Idle {
+        self.reading.received(bytes);
+        if self.is_known() {
+            self.reading.passed(bytes);
+        }
+        if self.phase() == Phase::Idle && !self.reading.is_throwing_away() {
             self.enter(Phase::Head, now);
         }
     }
 
     /// A request begins: its head is taken.
-    pub(crate) fn begins(&self, now: u64) {
-        self.unread.store(0, Ordering::Relaxed);
-        self.in_a_row.store(0, Ordering::Relaxed);
+    pub(crate) fn begins(&self, body: Body, now: u64) {
+        self.reading.begins(body);
         self.enter(Phase::Answering, now);
     }
 
     /// So much of a body was taken.
     pub(crate) fn taken(&self, bytes: usize) {
-        let less = |unread: usize| Some(unread.saturating_sub(bytes));
-        let _ = self.unread.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        self.reader.wake();
+        self.reading.taken(bytes);
+    }
+
+    /// The answer is given.
+    pub(crate) fn answered(&self, now: u64) {
+        self.enter(Phase::Idle, now);
+        self.reading.answered();
     }
 
     /// So many bytes were handed on.
@@ -197,9 +205,13 @@ impl Connection {
 
     /// All was written.
     pub(crate) fn flows(&self, now: u64) {
-        if self.stalled_since.swap(0, Ordering::Relaxed) != 0 && self.phase() == Phase::Idle {
+        if self.stalled_since.swap(0, Ordering::Relaxed) == 0 {
+            return;
+        }
+        if self.phase() == Phase::Idle {
             self.since.store(now, Ordering::Relaxed);
         }
+        self.reading.wake();
     }
 
     /// Whether an answer waits to be taken.
@@ -249,6 +261,11 @@ impl Connection {
     /// Whether it had its chance to say something.
     pub(crate) fn was_read(&self) -> bool {
         self.was_read.load(Ordering::Relaxed)
+    }
+
+    /// It has said what it had to say at once, or could have.
+    pub(crate) fn had_its_chance(&self) {
+        self.was_read.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was told to end.
@@ -304,7 +321,7 @@ mod tests {
         connection.received(1, 4_000);
         assert!(!is_overdue(&connection, 4));
         assert!(is_overdue(&connection, 5));
-        connection.begins(6_000);
+        connection.begins(Body::Length(0), 6_000);
         assert!(!is_overdue(&connection, 900), "it is being answered");
         connection.enter(Phase::Idle, 10_000);
         assert!(!is_overdue(&connection, 11));
@@ -327,7 +344,7 @@ mod tests {
     #[test]
     fn an_answer_has_to_be_taken_at_some_speed() {
         let connection = connection();
-        connection.begins(1_000);
+        connection.begins(Body::Length(0), 1_000);
         connection.stalls(1_000);
         assert!(!is_overdue(&connection, 9));
         connection.wrote(64 * 1024);
@@ -343,19 +360,28 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_read_of_a_stranger_than_is_taken() {
+    fn a_stranger_is_not_read_on_before_the_answer_is_taken() {
         let connection = connection();
         let context = Context::from_waker(std::task::Waker::noop());
-        connection.received(2 * WINDOW, 1_000);
-        assert!(connection.may_read(&context).is_pending(), "it is looked at");
-        assert!(connection.may_read(&context).is_ready(), "a head may be long");
-        connection.begins(1_000);
-        connection.received(WINDOW, 1_000);
-        assert!(connection.may_read(&context).is_pending());
-        connection.taken(1);
         assert!(connection.may_read(&context).is_ready());
-        connection.received(WINDOW, 1_000);
+        connection.begins(Body::Length(0), 1_000);
+        assert!(connection.may_read(&context).is_pending());
         connection.set_known(true);
         assert!(connection.may_read(&context).is_ready());
+        connection.set_known(false);
+        connection.stalls(1_000);
+        connection.answered(1_000);
+        assert!(connection.may_read(&context).is_pending());
+        connection.flows(2_000);
+        assert!(connection.may_read(&context).is_ready());
+    }
+
+    #[test]
+    fn the_rest_of_a_body_that_was_refused_begins_no_head() {
+        let connection = connection();
+        connection.begins(Body::Length(10), 1_000);
+        connection.answered(1_000);
+        connection.received(1, 2_000);
+        assert_eq!(connection.idle_since(), Some(1_000));
     }
 }

@@ -4,10 +4,11 @@
 //! together may cost only so many bytes. Beyond that the one goes that has been a stranger for the longest time, so that
 //! somebody new always gets the moment that it takes to show a key.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,26 +17,21 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use upsert_settings::TrustedProxies;
 
+use crate::net::budget::Budget;
 use crate::net::connection::{Connection, Deadlines, Phase};
 use crate::net::places::Places;
+use crate::net::reading::Body;
+use crate::net::room::{Reason, Room, describe};
 
-/// What is kept for a connection, whatever comes over it: the buffers of both directions, and the rest.
-const LEAST_COST: usize = 20 * 1024;
+/// What is kept for a connection over which nothing has come yet.
+const SILENT_COST: usize = 4 * 1024;
+/// What is kept for any other, whatever comes over it: the buffers of both directions, what is read of it at a time, and the
+/// request.
+const LEAST_COST: usize = 32 * 1024;
 /// What is read of a head at the most.
 const LONGEST_HEAD: usize = 128 * 1024;
 /// How often it is looked who takes too long.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-const CUT: &str = "upsert_gateway_http_connections_cut_total";
-
-/// Why a connection was cut.
-#[derive(Debug, Clone, Copy)]
-enum Reason {
-    /// It took too long.
-    Slow,
-    /// Somebody new needed its place, or its bytes.
-    Crowded,
-}
 
 /// Shared by all workers.
 #[derive(Debug)]
@@ -44,18 +40,9 @@ pub(crate) struct Connections {
     deadlines: Deadlines,
     proxies: ArcSwap<TrustedProxies>,
     epoch: Instant,
-    /// What all strangers cost, in bytes.
-    spent: AtomicUsize,
+    /// What all strangers cost.
+    budget: Budget,
     room: Mutex<Room>,
-}
-
-#[derive(Debug, Default)]
-struct Room {
-    next: u64,
-    all: HashMap<u64, Arc<Connection>>,
-    /// Those without a key, by their turn to go; and the address under which each counts.
-    strangers: BTreeMap<u64, (Option<IpAddr>, Arc<Connection>)>,
-    of_address: HashMap<IpAddr, BTreeSet<u64>>,
 }
 
 /// A connection and all others: what requests and streams hold of it.
@@ -76,7 +63,7 @@ impl Connections {
             deadlines,
             proxies: ArcSwap::from_pointee(proxies),
             epoch: Instant::now(),
-            spent: AtomicUsize::new(0),
+            budget: Budget::new(places.bytes),
             room: Mutex::default(),
         }
     }
@@ -115,7 +102,7 @@ impl Connections {
         let address = (!is_of_proxy).then(|| of_one(peer));
         self.let_in(&mut room, &connection, address);
         drop(room);
-        self.spend(&connection, LEAST_COST);
+        self.spend(&connection, SILENT_COST);
         Some(Place(Guest {
             connection,
             connections: self.clone(),
@@ -150,6 +137,12 @@ impl Connections {
         for connection in late {
             room.cut(&connection, Reason::Slow);
         }
+        // Who is there since the last look has had time to say something.
+        for (_, stranger) in room.strangers.values() {
+            stranger.had_its_chance();
+        }
+        drop(room);
+        self.budget.wake(usize::MAX);
     }
 
     /// Among the strangers, the last to go.
@@ -158,95 +151,28 @@ impl Connections {
         if room.strangers.len() >= self.places.strangers {
             room.cut_oldest();
         }
-        if let Some(address) = address {
-            let others = room.of_address.get(&address);
-            let oldest = others
-                .filter(|others| others.len() >= self.places.of_an_address)
-                .and_then(BTreeSet::first)
-                .and_then(|turn| room.strangers.get(turn));
-            if let Some((_, oldest)) = oldest.cloned() {
-                room.cut(&oldest, Reason::Crowded);
-            }
+        let oldest = address.and_then(|address| room.oldest_of(address, self.places.of_an_address));
+        if let Some(oldest) = oldest {
+            room.cut(&oldest, Reason::Crowded);
         }
-        room.next += 1;
-        let turn = room.next;
-        connection.turn.store(turn, Ordering::Relaxed);
-        room.strangers.insert(turn, (address, connection.clone()));
-        if let Some(address) = address {
-            room.of_address.entry(address).or_default().insert(turn);
-        }
+        room.join(connection, address);
     }
 
     /// What a stranger costs is more by this.
     fn spend(&self, connection: &Connection, bytes: usize) {
-        connection.cost.fetch_add(bytes, Ordering::Relaxed);
-        let spent = self.spent.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if spent <= self.places.bytes {
+        if !self.budget.spend(connection, bytes) {
             return;
         }
         let mut room = self.room.lock();
-        while self.spent.load(Ordering::Relaxed) > self.places.bytes {
-            let Some(oldest) = room.cut_oldest() else { return };
-            self.earn(&oldest, 0);
-        }
-    }
-
-    /// It costs only so much any more.
-    fn earn(&self, connection: &Connection, rest: usize) {
-        let before = connection.cost.swap(rest, Ordering::Relaxed);
-        self.spent.fetch_add(rest, Ordering::Relaxed);
-        self.spent.fetch_sub(before, Ordering::Relaxed);
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-impl Room {
-    fn forget_stranger(&mut self, connection: &Connection) {
-        let turn = connection.turn.swap(0, Ordering::Relaxed);
-        let Some((Some(address), _)) = self.strangers.remove(&turn) else {
-            return;
-        };
-        if let Some(turns) = self.of_address.get_mut(&address) {
-            turns.remove(&turn);
-            if turns.is_empty() {
-                self.of_address.remove(&address);
+        while self.budget.is_short(room.leaving) {
+            if room.cut_oldest().is_none() {
+                return;
             }
         }
     }
 
-    fn cut(&mut self, connection: &Connection, reason: Reason) {
-        self.forget_stranger(connection);
-        connection.cut(matches!(reason, Reason::Crowded));
-        count(reason);
-    }
-
-    /// Of those who had their chance to say something, if there are any.
-    fn cut_oldest(&mut self) -> Option<Arc<Connection>> {
-        let mut by_age = self.strangers.values();
-        let oldest = by_age.find(|(_, stranger)| stranger.was_read());
-        let (_, oldest) = oldest.or_else(|| self.strangers.values().next())?;
-        let oldest = oldest.clone();
-        self.cut(&oldest, Reason::Crowded);
-        Some(oldest)
-    }
-
-    /// A stranger, or else whoever has had nothing to say for the longest time.
-    fn cut_somebody(&mut self) -> bool {
-        if self.cut_oldest().is_some() {
-            return true;
-        }
-        let idle = self.all.values();
-        let idle = idle.filter_map(|connection| Some((connection.idle_since()?, connection)));
-        let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) else {
-            return false;
-        };
-        let longest = longest.clone();
-        longest.enter(Phase::Answering, 0);
-        self.cut(&longest, Reason::Crowded);
-        true
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -263,9 +189,23 @@ impl Guest {
         }
     }
 
-    /// A request begins.
-    pub(crate) fn begins(&self) {
-        self.connection.begins(self.connections.now());
+    /// Waits until strangers cost no more than they may.
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        if self.connection.is_known() {
+            return Poll::Ready(());
+        }
+        self.connections.budget.poll_room(&self.connection, context)
+    }
+
+    /// Something came over it for the first time: it gets its buffers, as soon as there is room for them.
+    pub(crate) async fn speaks(&self) {
+        poll_fn(|context| self.poll_room(context)).await;
+        self.connections.spend(&self.connection, LEAST_COST - SILENT_COST);
+    }
+
+    /// A request begins, which has this body.
+    pub(crate) fn begins(&self, body: Body) {
+        self.connection.begins(body, self.connections.now());
     }
 
     /// The request came with a valid key, or with what is as good.
@@ -273,7 +213,7 @@ impl Guest {
         if !self.connection.is_known() {
             self.connections.room.lock().forget_stranger(&self.connection);
             self.connection.set_known(true);
-            self.connections.earn(&self.connection, 0);
+            self.connections.budget.earn(&self.connection, 0);
         }
     }
 
@@ -288,7 +228,7 @@ impl Guest {
         let mut room = self.connections.room.lock();
         self.connections.let_in(&mut room, &self.connection, address);
         drop(room);
-        self.connections.earn(&self.connection, LEAST_COST);
+        self.connections.budget.earn(&self.connection, LEAST_COST);
     }
 
     /// An answer of so many bytes, which nobody else shares, waits to be written.
@@ -300,9 +240,9 @@ impl Guest {
 
     /// The answer is given: the next request may come.
     pub(crate) fn answered(&self) {
-        self.connection.enter(Phase::Idle, self.connections.now());
+        self.connection.answered(self.connections.now());
         if !self.connection.is_known() && self.connection.cost.load(Ordering::Relaxed) > LEAST_COST {
-            self.connections.earn(&self.connection, LEAST_COST);
+            self.connections.budget.earn(&self.connection, LEAST_COST);
         }
     }
 
@@ -330,11 +270,8 @@ impl Drop for Place {
             connection,
             connections,
         } = &self.0;
-        let mut room = connections.room.lock();
-        room.forget_stranger(connection);
-        room.all.remove(&connection.number);
-        drop(room);
-        connections.earn(connection, 0);
+        connections.room.lock().leave(connection);
+        connections.budget.earn(connection, 0);
     }
 }
 
@@ -343,21 +280,6 @@ fn of_one(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address @ IpAddr::V4(_) => address,
-    }
-}
-
-fn count(reason: Reason) {
-    let reason = match reason {
-        Reason::Slow => "slow",
-        Reason::Crowded => "crowded",
-    };
-    metrics::counter!(CUT, "reason" => reason).increment(1);
-}
-
-fn describe() {
-    metrics::describe_counter!(CUT, "Connections that were cut, by reason.");
-    for reason in ["slow", "crowded"] {
-        metrics::counter!(CUT, "reason" => reason).increment(0);
     }
 }
 

@@ -4,6 +4,7 @@
 //! stream of a connection.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -12,7 +13,7 @@ use actix_http::body::{BoxBody, MessageBody};
 use actix_http::{HttpServiceBuilder, Protocol, Request, Response};
 use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, map_config,
+    IntoService as _, IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_factory, map_config,
 };
 use actix_web::dev::AppConfig;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
@@ -22,8 +23,10 @@ use crate::net::connections::Connections;
 use crate::net::watched::Watched;
 
 const BACKLOG: u32 = 4_096;
-/// How much of an answer the system keeps for whoever does not read it.
-const SEND_BUFFER: usize = 128 * 1024;
+/// How much of an answer the system keeps for somebody without a key who does not read it.
+const SEND_BUFFER: usize = 32 * 1024;
+/// How much of an answer is copied into the buffer of its connection before it is handed to the system.
+pub(crate) const WRITE_BUFFER: usize = 16 * 1024;
 /// How long the rest of a refused body is read and thrown away, so that the refusal is read.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -103,9 +106,14 @@ where
                 .map_err(|error| error.into().error_response());
             let of_requests = map_config(of_requests, |()| AppConfig::default());
             let http = http(&connections, local, signal.clone()).finish(of_requests);
-            let connections = connections.clone();
-            apply_fn_factory(http, move |stream: TcpStream, http: &_| {
-                serve(&connections, stream, http)
+            let (connections, signal) = (connections.clone(), signal.clone());
+            fn_factory(move || {
+                let (starting, connections, signal) = (http.new_service(()), connections.clone(), signal.clone());
+                async move {
+                    let http = Rc::new(starting.await?);
+                    let door = move |stream| serve(&connections, stream, &http, &signal);
+                    Ok::<_, ()>(door.into_service())
+                }
             })
         })?;
     }
@@ -135,15 +143,18 @@ where
         .keep_alive(connections.keep_alive())
         .client_request_timeout(connections.head_timeout())
         .client_disconnect_timeout(LINGER)
+        .h1_write_buffer_size(WRITE_BUFFER)
         .local_addr(local)
         .on_connect_ext(|stream: &Watched, beside| drop(beside.insert(stream.guest())))
 }
 
-/// Serves a connection until it ends or is cut; one that there is no place for ends at once.
+/// Serves a connection until it ends or is cut; one that there is no place for ends at once. It has no buffers before something
+/// comes over it.
 fn serve<S>(
     connections: &Arc<Connections>,
     stream: TcpStream,
-    http: &S,
+    http: &Rc<S>,
+    signal: &GracefulShutdownSignal,
 ) -> impl Future<Output = Result<(), S::Error>> + use<S>
 where
     S: Service<(Watched, Protocol, Option<SocketAddr>), Response = ()>,
@@ -151,14 +162,20 @@ where
     let _ = stream.set_nodelay(true);
     let peer = stream.peer_addr().ok();
     let place = peer.and_then(|peer| connections.admit(peer.ip()));
-    let serving = place.map(|place| {
-        let watched = Watched::new(stream, place.0.clone());
-        (http.call((watched, Protocol::Http1, peer)), place)
-    });
+    let (http, signal) = (http.clone(), signal.clone());
     async move {
-        let Some((served, place)) = serving else { return Ok(()) };
+        let Some(place) = place else { return Ok(()) };
+        let serving = async {
+            tokio::select! {
+                _ = stream.readable() => {}
+                () = signal.notified() => return Ok(()),
+            }
+            place.0.speaks().await;
+            let watched = Watched::new(stream, place.0.clone());
+            Box::pin(http.call((watched, Protocol::Http1, peer))).await
+        };
         tokio::select! {
-            served = served => served,
+            served = serving => served,
             () = place.0.connection.is_cut() => Ok(()),
         }
     }

@@ -12,6 +12,16 @@ const MOST_OF_AN_ADDRESS: usize = 256;
 /// What all of those may cost together.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
+/// The same where metrics have an address of their own, of what is kept for everything else.
+const APART: Places = Places {
+    files: 40,
+    accepted: 40,
+    connections: 32,
+    strangers: 32,
+    of_an_address: 16,
+    bytes: 2 * 1024 * 1024,
+};
+
 /// How many may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Places {
@@ -45,6 +55,11 @@ impl Places {
             of_an_address: MOST_OF_AN_ADDRESS.min(strangers.div_ceil(2)),
             bytes: MOST_BYTES,
         }
+    }
+
+    /// Of an address for metrics alone: scrapers show no key, and there are few.
+    pub(crate) const fn of_metrics() -> Self {
+        APART
     }
 
     /// Of this process, whose limit is raised as far as it may raise it itself.

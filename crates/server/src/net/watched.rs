@@ -4,26 +4,79 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::net::connections::Guest;
+
+/// Read of somebody without a key at a time.
+const PORTION: usize = 8 * 1024;
+
+/// How much of an answer the system keeps for somebody with a key who does not read it.
+const SEND_BUFFER: usize = 128 * 1024;
 
 /// A TCP stream that is watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: TcpStream,
     guest: Guest,
+    /// What came of somebody without a key beyond what may be handed on.
+    held: Vec<u8>,
+    /// Whether the system keeps as much of an answer as for somebody with a key.
+    is_wide: bool,
 }
 
 impl Watched {
     pub(crate) fn new(stream: TcpStream, guest: Guest) -> Self {
-        Self { stream, guest }
+        Self {
+            stream,
+            guest,
+            held: Vec::new(),
+            is_wide: false,
+        }
     }
 
     /// Whose it is.
     pub(crate) fn guest(&self) -> Guest {
         self.guest.clone()
+    }
+
+    /// As much as may be handed on now.
+    fn read_of_stranger(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.guest.connection.may_read(context));
+        ready!(self.guest.poll_room(context));
+        if self.held.is_empty() {
+            let mut portion = [0; PORTION];
+            let mut came = ReadBuf::new(&mut portion[..PORTION.min(buffer.remaining())]);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut came))?;
+            let came = came.filled();
+            let (now, later) = came.split_at(self.guest.connection.portion(came));
+            buffer.put_slice(now);
+            self.held = later.to_vec();
+        } else {
+            let next = self.held.len().min(buffer.remaining());
+            let portion = self.guest.connection.portion(&self.held[..next]);
+            self.hand_on(buffer, portion);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// So much, at the most, of what is held.
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>, most: usize) {
+        let portion = self.held.len().min(buffer.remaining()).min(most);
+        buffer.put_slice(&self.held[..portion]);
+        self.held.drain(..portion);
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+    }
+
+    fn widen(&mut self) {
+        if !self.is_wide && self.guest.connection.is_known() {
+            self.is_wide = true;
+            let _ = SockRef::from(&self.stream).set_send_buffer_size(SEND_BUFFER);
+        }
     }
 
     fn told(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -39,9 +92,15 @@ impl Watched {
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.guest.connection.may_read(context));
         let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let read = if !this.guest.connection.is_known() {
+            this.read_of_stranger(context, buffer)
+        } else if this.held.is_empty() {
+            Pin::new(&mut this.stream).poll_read(context, buffer)
+        } else {
+            this.hand_on(buffer, usize::MAX);
+            Poll::Ready(Ok(()))
+        };
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
             this.guest.received(bytes);
@@ -53,6 +112,7 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.widen();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.told(written)
     }
@@ -63,6 +123,7 @@ impl AsyncWrite for Watched {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.widen();
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
         this.told(written)
     }
@@ -85,8 +146,9 @@ impl AsyncWrite for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // Otherwise the system would keep, for whoever does not take it, what was written last.
-        if self.guest.connection.is_reset() {
+        // Otherwise the system would keep, for whoever does not take it, what was written last. It does the same itself where it
+        // holds what was not read; so do we.
+        if self.guest.connection.is_reset() || !self.held.is_empty() {
             let _ = self.stream.set_zero_linger();
         }
     }

@@ -72,7 +72,7 @@ pub(crate) async fn upsert_batch(
         .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
     let state: Arc<State> = state.into_inner();
     let terms = Terms {
-        standing: caller.standing()?.for_merchant(&caller.merchant.id),
+        caller: caller.in_force(&state),
         merchant: caller.merchant.id.clone(),
         wishes,
         request_id,

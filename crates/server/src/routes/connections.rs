@@ -11,6 +11,7 @@ use upsert_app::Refusal;
 use upsert_core::ListQuery;
 
 use crate::http::access::{ReadCustomers, ReadOperations, WriteOperations};
+use crate::http::body::NoBody;
 use crate::http::merchant_id::{At, InSight};
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, read_list};
@@ -76,11 +77,13 @@ pub(crate) async fn list_failures(
     responses(
         (status = 200, description = "The connection as it is now", body = Connection),
         (status = 404, description = "`not_found`"),
+        (status = 422, description = "`validation_failed`: there is a body"),
     ),
 )]
 #[post("/v1/connections/{merchant}/{name}/pause")]
 pub(crate) async fn pause_connection(
     caller: At<WriteOperations>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -103,11 +106,13 @@ pub(crate) async fn pause_connection(
     responses(
         (status = 200, description = "The connection as it is now", body = Connection),
         (status = 404, description = "`not_found`"),
+        (status = 422, description = "`validation_failed`: there is a body"),
     ),
 )]
 #[post("/v1/connections/{merchant}/{name}/resume")]
 pub(crate) async fn resume_connection(
     caller: At<WriteOperations>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -153,10 +158,10 @@ pub(crate) async fn list_vendor_customers(
         tags: filter.tag.into_iter().collect(),
         cursor: page.cursor,
     };
-    let found = state
-        .gateway
-        .operations
-        .vendor_customers(&caller.merchant, &caller.name, query)
+    let in_force = caller.in_force(&state);
+    let operations = &state.gateway.operations;
+    let found = operations
+        .vendor_customers(&caller.merchant, &caller.name, query, &|| in_force.still_may())
         .await?;
     Ok(reply::json(&found))
 }
@@ -187,9 +192,10 @@ pub(crate) async fn get_vendor_customer(
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let in_force = caller.in_force(&state);
     let operations = &state.gateway.operations;
     let record = operations
-        .vendor_customer(&caller.merchant, &caller.name, &path.2)
+        .vendor_customer(&caller.merchant, &caller.name, &path.2, &|| in_force.still_may())
         .await?;
     Ok(reply::json(&record))
 }

@@ -9,6 +9,7 @@ use upsert_core::CustomerId;
 
 use crate::http::access::{ReadCustomers, WriteOperations};
 use crate::http::audit_as::AuditAs;
+use crate::http::body::NoBody;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, read_list, read_page};
@@ -131,6 +132,7 @@ pub(crate) async fn get_customer_history(
     responses(
         (status = 200, description = "The customer with the links that are left", body = LinkedCustomer),
         (status = 404, description = "`not_found`: no such customer or link"),
+        (status = 422, description = "`validation_failed`: there is a body"),
         (status = 503, description = "`overloaded`: a delivery is in flight there"),
     ),
 )]
@@ -138,6 +140,7 @@ pub(crate) async fn get_customer_history(
 pub(crate) async fn unlink_customer(
     caller: ForMerchant<WriteOperations>,
     path: Path<(String, String)>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

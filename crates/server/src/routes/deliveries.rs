@@ -13,7 +13,7 @@ use upsert_core::customer::escape;
 use upsert_core::{CustomerId, DeliveryId, Problem as Wrong};
 
 use crate::http::access::{ReadOperations, WriteOperations};
-use crate::http::body::{JsonBody, MaybeJson};
+use crate::http::body::{JsonBody, MaybeJson, NoBody};
 use crate::http::merchant_id::InSight;
 use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
@@ -131,6 +131,7 @@ pub(crate) async fn replay_delivery(
 pub(crate) async fn discard_delivery(
     caller: InSight<WriteOperations>,
     id: Path<String>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -163,9 +164,12 @@ pub(crate) async fn replay_deliveries(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let selection = selected(&caller, &body.0)?;
+    let in_force = caller.in_force(&state);
     let operations = &state.gateway.operations;
     let done = operations
-        .replay_matching(&caller.caller(), selection, caller.visibility())
+        .replay_matching(&caller.caller(), selection, caller.visibility(), &|| {
+            in_force.still_may()
+        })
         .await?;
     Ok(reply::accepted(&done))
 }
@@ -190,9 +194,12 @@ pub(crate) async fn discard_deliveries(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let selection = selected(&caller, &body.0)?;
+    let in_force = caller.in_force(&state);
     let operations = &state.gateway.operations;
     let done = operations
-        .discard_matching(&caller.caller(), selection, caller.visibility())
+        .discard_matching(&caller.caller(), selection, caller.visibility(), &|| {
+            in_force.still_may()
+        })
         .await?;
     Ok(reply::accepted(&done))
 }

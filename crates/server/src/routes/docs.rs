@@ -1,7 +1,6 @@
 //! `GET /docs`: the document for people. Everything it loads comes from here, so that it works without a network.
 
 use std::io::{Cursor, Read as _};
-use std::sync::{Arc, Weak};
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{self, Bytes, Path};
@@ -95,32 +94,25 @@ pub(crate) async fn get_docs_file(file: Path<String>) -> Result<HttpResponse, Pr
     let known = known.ok_or_else(|| Refusal::not_found("file"))?;
     let content = shared(known).await;
     let content = content.ok_or_else(|| Problem::new(ProblemCode::Internal, "the file cannot be unpacked"))?;
-    Ok(served(FILES[known].1, Bytes::from_owner(content)))
+    Ok(served(FILES[known].1, content))
 }
 
-/// What is unpacked of each file, as long as somebody is reading it: they are asked for seldom, and two megabytes need not
-/// stay in memory.
-static UNPACKED: [Mutex<Weak<Vec<u8>>>; FILES.len()] = [const { Mutex::const_new(Weak::new()) }; FILES.len()];
+/// What is unpacked of each file, once it was asked for. It stays: strangers who come and go would have it unpacked over and
+/// over.
+static UNPACKED: [Mutex<Option<Bytes>>; FILES.len()] = [const { Mutex::const_new(None) }; FILES.len()];
 
-/// A file that is unpacked, once for all who read it at a time.
-#[derive(Debug, Clone)]
-struct Content(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Content {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+/// A file, which all who read it share.
+async fn shared(file: usize) -> Option<Bytes> {
+    let mut content = UNPACKED[file].lock().await;
+    if content.is_some() {
+        return content.clone();
     }
-}
-
-async fn shared(file: usize) -> Option<Content> {
-    let mut unpacked_before = UNPACKED[file].lock().await;
-    if let Some(content) = unpacked_before.upgrade() {
-        return Some(Content(content));
-    }
-    let (name, _) = FILES[file];
-    let content = Arc::new(web::block(move || unpacked(name)).await.ok().flatten()?);
-    *unpacked_before = Arc::downgrade(&content);
-    Some(Content(content))
+    // The lock goes along: whoever asked may be gone before it is there, and the next is not to begin anew.
+    let unpacking = web::block(move || {
+        *content = unpacked(FILES[file].0).map(Bytes::from);
+        content.clone()
+    });
+    unpacking.await.ok().flatten()
 }
 
 fn served(content_type: &str, content: Bytes) -> HttpResponse {
@@ -137,8 +129,9 @@ fn unpacked(name: &str) -> Option<Vec<u8>> {
     let mut paths = archive.file_names().filter_map(Result::ok);
     let path = paths.find(|path| path.ends_with(&ending))?.into_owned();
     drop(paths);
-    let mut content = Vec::new();
-    archive.by_name(&path).ok()?.read_to_end(&mut content).ok()?;
+    let mut file = archive.by_name(&path).ok()?;
+    let mut content = Vec::with_capacity(usize::try_from(file.size()).ok()?);
+    file.read_to_end(&mut content).ok()?;
     Some(content)
 }
 
@@ -154,12 +147,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_who_read_a_file_share_it_and_it_is_gone_with_the_last() {
+    async fn all_who_read_a_file_share_it_even_if_whoever_asked_first_is_gone() {
+        drop(tokio::time::timeout(std::time::Duration::ZERO, shared(1)).await);
         let (one, other) = tokio::join!(shared(1), shared(1));
         let (one, other) = (one.unwrap(), other.unwrap());
-        assert!(Arc::ptr_eq(&one.0, &other.0));
-        drop((one, other));
-        assert!(UNPACKED[1].lock().await.upgrade().is_none());
+        assert_eq!(one.as_ptr(), other.as_ptr());
+        assert_eq!(shared(1).await.unwrap().as_ptr(), one.as_ptr());
     }
 
     #[test]

@@ -9,14 +9,15 @@ use upsert_core::Problem as Wrong;
 
 use crate::config::rotation;
 use crate::http::access::{Access, AdministerAll};
+use crate::http::body::NoBody;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
 use crate::routes::reply;
 use crate::state::State;
 
 /// Wraps every data key with the first of `store.encryption_keys`, and seals the credentials of merchants in the store with it.
-/// It is done when this answers, but for what `merchants_left` names; afterwards the other keys may go, unless entries of the
-/// audit trail are keyed with them. It is done every few seconds anyway.
+/// It is done when this answers, but for what `merchants_left` names; afterwards the other keys may go, but for those that
+/// `audit_keys` names. It is done every few seconds anyway.
 ///
 /// Scope: `admin`, for every merchant (`*`).
 #[utoipa::path(
@@ -29,6 +30,7 @@ use crate::state::State;
 #[post("/v1/encryption/rotate")]
 pub(crate) async fn rotate_keys(
     caller: Access<AdministerAll>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -51,6 +53,7 @@ pub(crate) async fn rotate_keys(
 #[post("/v1/encryption/renew")]
 pub(crate) async fn renew_data_keys(
     caller: Access<AdministerAll>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -71,5 +74,10 @@ async fn rotated(state: &State, by: &str, action: AuditAction) -> Result<KeysRot
     let rotated = rotation::rotate(&state.gateway, &state.merchant_builder).await;
     let rotated = rotated.map_err(Refusal::from)?;
     let none = || Wrong::new("", "no_encryption_key", "`store.encryption_keys` is empty");
-    Ok(rotated.ok_or_else(|| Refusal::invalid(vec![none()]))?)
+    let rotated = rotated.ok_or_else(|| Refusal::invalid(vec![none()]))?;
+    let audit_keys = rotation::keys_of_audit(&state.gateway, &rotated.key).await;
+    Ok(KeysRotated {
+        audit_keys: audit_keys.map_err(Refusal::from)?,
+        ..rotated
+    })
 }

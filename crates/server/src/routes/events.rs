@@ -1,5 +1,7 @@
 //! Events in and out, and what operators do with dead letters: `/v1/events`.
 
+use std::sync::Arc;
+
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use serde_json::Value as Json;
@@ -12,7 +14,7 @@ use upsert_app::{DeadLetterAction, DeadLetters, Refusal};
 use upsert_core::EventId;
 
 use crate::http::access::{ReadOperations, WriteOperations};
-use crate::http::body::{JsonBody, MaybeJson};
+use crate::http::body::{JsonBody, MaybeJson, NoBody};
 use crate::http::merchant_id::InSight;
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, read_events};
@@ -140,6 +142,7 @@ pub(crate) async fn replay_event(
 pub(crate) async fn discard_event(
     caller: InSight<WriteOperations>,
     path: Path<(String, String)>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -223,17 +226,18 @@ async fn act_on_all(
     to: &str,
     body: &Json,
     action: DeadLetterAction,
-    state: &State,
+    state: &Arc<State>,
 ) -> Result<EventsDone, Problem> {
     let letters = match direction(to)? {
         Direction::In => EventSelection::read(body).map(DeadLetters::In),
         Direction::Out => EventSelection::read(body).map(DeadLetters::Out),
     };
+    let in_force = caller.in_force(state);
     let (letters, merchants) = (letters.map_err(Refusal::invalid)?, caller.merchants.as_ref());
     let operations = &state.gateway.operations;
     let (by, visibility) = (caller.caller(), caller.visibility());
     Ok(operations
-        .event_dead_letters(&by, merchants, letters, action, visibility)
+        .event_dead_letters(&by, merchants, letters, action, visibility, &|| in_force.still_may())
         .await?)
 }
 

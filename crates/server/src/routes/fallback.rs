@@ -8,14 +8,16 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use upsert_api::ProblemCode;
 use upsert_app::Refusal;
 
+use crate::http::access::count_in_vain;
 use crate::http::methods;
 use crate::http::middleware::Observed;
 use crate::http::mount;
 use crate::http::problem::Problem;
 use crate::state::State;
 
-/// Tells a wrong method from a wrong path.
+/// Tells a wrong method from a wrong path. It needs no key; one that it came with is counted.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    count_in_vain(&request)?;
     let is_options = request.method() == Method::OPTIONS;
     if is_options && request.path() == "*" {
         // Of the server as a whole, whose paths differ.

@@ -14,7 +14,7 @@ use upsert_store::MerchantRecord;
 
 use crate::config::stored_merchants::kept;
 use crate::http::access::{Access, AdministerAll};
-use crate::http::body::JsonBody;
+use crate::http::body::{JsonBody, NoBody};
 use crate::http::preconditions::Preconditions;
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, read_page};
@@ -126,9 +126,11 @@ pub(crate) async fn put_merchant(
     let (merchant_builder, owner) = (state.merchant_builder.clone(), id.clone());
     let sealed = block(move || merchant_builder.seal(&owner, document)).await;
     let sealed = sealed.map_err(|_| Refusal::new(ProblemCode::Internal, "the request could not be handled"))??;
+    // Checking and sealing took their time.
+    let key = caller.in_force(&state).key()?;
     let new = NewMerchant {
         id,
-        by: caller.key.name.clone(),
+        by: key.name.clone(),
         sealed_with: sealed.sealed_with().map(str::to_owned),
         body: Some(sealed.body()),
     };
@@ -150,6 +152,7 @@ pub(crate) async fn put_merchant(
         (status = 404, description = "`not_found`"),
         (status = 409, description = "`merchant_in_file`"),
         (status = 412, description = "`precondition_failed`: it has another generation"),
+        (status = 422, description = "`validation_failed`: there is a body"),
     ),
 )]
 #[delete("/v1/merchants/{id}")]
@@ -157,6 +160,7 @@ pub(crate) async fn delete_merchant(
     caller: Access<AdministerAll>,
     id: Path<String>,
     preconditions: Preconditions,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

@@ -1,17 +1,20 @@
 //! The process: `/livez`, `/readyz`, `/metrics`, `/openapi.json`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, Resource, get};
 use tokio::time::timeout;
 
 use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
-use upsert_app::Refusal;
+use upsert_app::{Gateway, Refusal};
 use upsert_store::StoreError;
 
 use crate::config::rotation::word;
+use crate::config::stored_merchants::MerchantBuilder;
+use crate::http::metrics::recorder;
 use crate::http::middleware::shutting_down;
 use crate::http::mount;
 use crate::http::problem::Problem;
@@ -46,29 +49,9 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
     if state.lifecycle.phase() != Phase::Serving {
         return Err(shutting_down().into());
     }
+    let (gateway, merchants) = (state.gateway.clone(), state.merchant_builder.clone());
+    state.readiness.ask(checked(gateway, merchants)).await?;
     let store = state.gateway.store();
-    let checked = timeout(PATIENCE, store.check()).await;
-    let trouble = match checked {
-        Ok(Ok(())) => None,
-        // A file is there; a database that is not says the same as one that cannot write.
-        Ok(Err(StoreError::Unavailable(_))) if !store.is_shared() => {
-            Some("the store cannot write: its disk is full, or has failed")
-        }
-        _ => Some("the store cannot be reached"),
-    };
-    if let Some(trouble) = trouble {
-        return Err(Refusal::new(ProblemCode::Overloaded, trouble).retry_after(1).into());
-    }
-    let mut keys = store.sealing_keys().await.map_err(Refusal::from)?;
-    keys.extend(store.wrapping_keys().await.map_err(Refusal::from)?);
-    if let Some(id) = state.merchant_builder.missing_key(&keys) {
-        let detail = format!("what is stored is sealed with the key `{id}`, which is not configured");
-        return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5).into());
-    }
-    if !store.can_open().await.map_err(Refusal::from)? {
-        let detail = "what is stored cannot be opened: a key has another value than it had";
-        return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5).into());
-    }
     let has_key = state.merchant_builder.seals_with().is_some();
     let served = state.served.load();
     Ok(HttpResponse::Ok().json(Ready {
@@ -83,6 +66,33 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
         migrations: "done".to_owned(),
         encryption: word(store.encryption(), has_key).to_owned(),
     }))
+}
+
+/// Whether the store can be used: it writes a row, and what is sealed in it can be opened.
+async fn checked(gateway: Gateway, merchants: Arc<MerchantBuilder>) -> Result<(), Refusal> {
+    let store = gateway.store();
+    let trouble = match timeout(PATIENCE, store.check()).await {
+        Ok(Ok(())) => None,
+        // A file is there; a database that is not says the same as one that cannot write.
+        Ok(Err(StoreError::Unavailable(_))) if !store.is_shared() => {
+            Some("the store cannot write: its disk is full, or has failed")
+        }
+        _ => Some("the store cannot be reached"),
+    };
+    if let Some(trouble) = trouble {
+        return Err(Refusal::new(ProblemCode::Overloaded, trouble).retry_after(1));
+    }
+    let mut keys = store.sealing_keys().await.map_err(Refusal::from)?;
+    keys.extend(store.wrapping_keys().await.map_err(Refusal::from)?);
+    if let Some(id) = merchants.missing_key(&keys) {
+        let detail = format!("what is stored is sealed with the key `{id}`, which is not configured");
+        return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5));
+    }
+    if !store.can_open().await.map_err(Refusal::from)? {
+        let detail = "what is stored cannot be opened: a key has another value than it had";
+        return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5));
+    }
+    Ok(())
 }
 
 /// Metrics in the text format of Prometheus. Not here if they have an address of their own.
@@ -106,11 +116,15 @@ pub(crate) fn metrics_apart() -> Resource {
     web::resource("/metrics").route(web::get().to(async |state: Data<State>| rendered(&state).await))
 }
 
-async fn rendered(state: &State) -> HttpResponse {
-    let page = state.metrics.fresh(gauges::page(state)).await;
+async fn rendered(state: &Data<State>) -> HttpResponse {
+    let gauges = gauges::page(state.gateway.clone(), Arc::downgrade(state));
+    let page = state.metrics.ask(async {
+        let gauges = gauges.await;
+        Bytes::from(recorder().render() + &gauges)
+    });
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(page)
+        .body(page.await)
 }
 
 /// This document.

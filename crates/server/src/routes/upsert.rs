@@ -4,13 +4,14 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
 use upsert_api::{Plan, UpsertAnswer, UpsertProblem, UpsertRequest};
-use upsert_app::UpsertCommand;
+use upsert_app::{Caller, UpsertCommand};
 use upsert_core::Priority;
 use upsert_store::Through;
 
 use crate::http::access::WriteCustomers;
 use crate::http::body::JsonBody;
 use crate::http::headers::{Wishes, wants_fresh};
+use crate::http::in_force::visibility_of;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
 use crate::http::prefer::Preferences;
@@ -71,6 +72,10 @@ pub(crate) async fn upsert_customer(
         .extensions()
         .get::<Observed>()
         .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
+    // The body may have taken its time.
+    let in_force = caller.in_force(&state);
+    let key = in_force.key()?;
+    let (visibility, merchant) = (visibility_of(&key), in_force.merchant(&caller.merchant.id).await?);
     let command = UpsertCommand {
         body: body.0,
         idempotency_key: wishes.idempotency_key,
@@ -82,16 +87,15 @@ pub(crate) async fn upsert_customer(
         traceparent: wishes.traceparent,
         priority: Priority::Interactive,
         request_id,
-        visibility: caller.visibility(),
+        visibility,
     };
-    let answer = state
-        .gateway
-        .upserts
-        .upsert(&caller.caller(), &caller.merchant, command)
-        .await?;
+    let caller = Caller { name: key.name.clone() };
+    let answer = state.gateway.upserts.upsert(&caller, &merchant, command).await?;
     if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
         observed.upsert = Some(answer.upsert);
     }
+    // Vendors may have taken their time: what it did stands, and only who still may is told of it.
+    let answer = in_force.may_be_told(answer, visibility)?;
     Ok(reply::answer(answer, wishes.prefers))
 }
 
@@ -125,11 +129,13 @@ pub(crate) async fn plan_upsert(
     let force = wants_fresh(request.headers());
     let prefers = Preferences::of(request.headers());
     let handling = prefers.handling.unwrap_or_default();
-    let plan = state
-        .gateway
-        .upserts
-        .plan(&caller.merchant, &body.0, handling, force, caller.visibility())
-        .await?;
+    // The body may have taken its time.
+    let in_force = caller.in_force(&state);
+    let key = in_force.key()?;
+    let visibility = visibility_of(&key);
+    let merchant = in_force.merchant(&caller.merchant.id).await?;
+    let upserts = &state.gateway.upserts;
+    let plan = upserts.plan(&merchant, &body.0, handling, force, visibility).await?;
     let mut response = reply::json(&plan);
     if let Some(held) = prefers.applied(false).and_then(|held| held.parse().ok()) {
         response.headers_mut().insert(reply::PREFERENCE_APPLIED, held);

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, get, post};
 use upsert_api::{Endpoint, EndpointTest, Webhooks};
 
 use crate::http::access::{ReadOperations, WriteOperations};
+use crate::http::body::NoBody;
 use crate::http::merchant_id::{At, InSight};
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
@@ -46,11 +47,13 @@ pub(crate) async fn list_webhooks(
     responses(
         (status = 200, description = "What the endpoint answered", body = EndpointTest),
         (status = 404, description = "`not_found`"),
+        (status = 422, description = "`validation_failed`: there is a body"),
     ),
 )]
 #[post("/v1/endpoints/{merchant}/{name}/test")]
 pub(crate) async fn test_endpoint(
     caller: At<WriteOperations>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -74,11 +77,13 @@ pub(crate) async fn test_endpoint(
     responses(
         (status = 200, description = "The endpoint as it is now", body = Endpoint),
         (status = 404, description = "`not_found`"),
+        (status = 422, description = "`validation_failed`: there is a body"),
     ),
 )]
 #[post("/v1/endpoints/{merchant}/{name}/enable")]
 pub(crate) async fn enable_endpoint(
     caller: At<WriteOperations>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

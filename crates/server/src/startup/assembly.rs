@@ -1,6 +1,6 @@
 //! The only assembler: from settings to a server that answers, and back to a process that may end.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,6 +21,8 @@ use crate::config::key_store::Keys;
 use crate::config::rotation::word;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
+use crate::http::coded_once::CodedOnce;
+use crate::http::shared_answer::SharedAnswer;
 use crate::http::{dashboard, metrics as measure};
 use crate::lifecycle::Lifecycle;
 use crate::net::connection::Deadlines;
@@ -36,7 +38,6 @@ use crate::startup::running::Running;
 use crate::startup::start_error::StartError;
 use crate::startup::store::Opened;
 use crate::state::State;
-use crate::telemetry::metrics_page::MetricsPage;
 use crate::telemetry::traces::Traces;
 
 /// A body that takes longer to arrive is answered with 408.
@@ -138,6 +139,7 @@ fn keep_going(running: &Running) {
     let resealing = reseal(running.state.clone(), background.stopping.clone());
     background.tasks.spawn(resealing);
     background.watch_connections(&running.state.connections);
+    background.watch_connections(&running.state.metrics_connections);
     background.keep_metrics();
     background.keep_log_filter();
 }
@@ -176,6 +178,7 @@ fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Runni
         opened,
         drain_delay: settings.server.drain_delay,
         grace: settings.server.shutdown_grace,
+        told: OnceLock::new(),
     })
 }
 
@@ -201,6 +204,10 @@ fn state_of(
     options: &StartOptions,
     (traces, merchant_builder): (Option<Arc<Traces>>, Arc<MerchantBuilder>),
 ) -> State {
+    let connected = |places| {
+        let proxies = settings.server.trusted_proxies.clone();
+        Arc::new(Connections::new(places, options.deadlines, proxies))
+    };
     State {
         gateway: gateway.clone(),
         served: ArcSwap::from_pointee(ConfigSnapshot {
@@ -214,16 +221,15 @@ fn state_of(
         }),
         merchant_builder,
         history: ConfigHistory::begin(gateway.clock().now(), Arc::new(settings.clone())),
-        connections: Arc::new(Connections::new(
-            Places::of_process(),
-            options.deadlines,
-            settings.server.trusted_proxies.clone(),
-        )),
+        connections: connected(Places::of_process()),
+        metrics_connections: connected(Places::of_metrics()),
         lifecycle: Lifecycle::default(),
         providers: routes::operations::providers(builder.registry()),
         documented: LazyLock::new(openapi::documented),
         body_timeout: options.body_timeout,
-        metrics: MetricsPage::default(),
+        metrics: SharedAnswer::default(),
+        coded: CodedOnce::default(),
+        readiness: SharedAnswer::default(),
         metrics_apart: settings.server.metrics_bind.is_some(),
         traces,
         started_at: options.clock.now(),

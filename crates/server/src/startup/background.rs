@@ -42,7 +42,8 @@ impl Background {
         for mut bell in bells {
             let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
             self.tasks.spawn(async move {
-                loop {
+                // What is retired says nothing more of the one that has its name now.
+                while !bell.in_force.is_over() {
                     tokio::select! {
                         () = stopping.cancelled() => return,
                         // The connection is gone with its breaker.
@@ -50,16 +51,22 @@ impl Background {
                             if changed.is_err() {
                                 return;
                             }
+                            if bell.in_force.is_over() {
+                                return;
+                            }
                             gateway.deliveries.release(&bell.merchant, &bell.connection);
                         }
                         Ok(()) = bell.opened.changed() => {
                             let until = *bell.opened.borrow_and_update();
-                            if let Some(until) = until {
+                            if let Some(until) = until.filter(|_| !bell.in_force.is_over()) {
                                 gateway.deliveries.tell_of_opening(&bell.merchant, &bell.connection, until).await;
                             }
                         }
                         Ok(()) = bell.blocked.changed() => {
                             let blocks = *bell.blocked.borrow_and_update();
+                            if bell.in_force.is_over() {
+                                return;
+                            }
                             gateway.deliveries.tell_of_blocks(&bell.merchant, &bell.connection, blocks).await;
                         }
                     }

@@ -12,7 +12,7 @@ use upsert_dashboard::Dashboard;
 use upsert_settings::Settings;
 
 use crate::http::answering::answer_as_asked;
-use crate::http::cors::cors;
+use crate::http::cors::{cors, unless_none};
 use crate::http::middleware::observe;
 use crate::http::pacing::pace;
 use crate::net::listener::{Bound, Listening, listen};
@@ -43,19 +43,20 @@ pub(crate) fn bind_all(
             .default_service(actix_web::web::route().to(routes::fallback::fallback))
             .wrap(from_fn(answer_as_asked))
             .wrap(Compat::new(cors(&state.clone().into_inner())))
+            .wrap(from_fn(unless_none))
             .wrap(from_fn(observe))
     });
     bound.map_err(refused(listening.address))
 }
 
-/// Binds an address for `/metrics` alone.
+/// Binds an address for `/metrics` alone, with places of its own: whoever crowds the other one keeps no scraper out.
 pub(crate) fn bind_metrics(address: &str, state: &Arc<State>) -> Result<Bound, StartError> {
     let listening = Listening {
         address,
         workers: 1,
         shutdown: Duration::from_secs(1),
     };
-    let connections = &state.connections;
+    let connections = &state.metrics_connections;
     let state = Data::from(state.clone());
     let bound = listen(listening, connections, move || {
         App::new()

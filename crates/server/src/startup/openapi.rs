@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made of the routes' own annotations; what holds for every route is added here once.
 
+mod finish;
+
 use std::collections::HashMap;
 
 use actix_web::App;
@@ -49,10 +51,7 @@ pub(crate) fn documented() -> Documented {
         }
         methods.insert(path.clone(), known);
     }
-    Documented {
-        json: rendered(&api),
-        methods,
-    }
+    Documented::new(rendered(&api), methods)
 }
 
 /// Events that come in prove who sent them by their signature.
@@ -61,7 +60,10 @@ fn is_signed(path: &str) -> bool {
 }
 
 fn rendered(api: &OpenApi) -> Bytes {
-    api.to_json().map(Bytes::from).unwrap_or_default()
+    let document = serde_json::to_value(api).map(finish::finish);
+    document
+        .map(|document| Bytes::from(document.to_string()))
+        .unwrap_or_default()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
@@ -98,6 +100,7 @@ const WITH_A_BODY: [(&str, &str); 3] = [
 
 fn complete(operation: &mut Operation, needs_key: bool) {
     let responses = &mut operation.responses.responses;
+    let is_422_documented = responses.contains_key("422");
     let mut add = |all: &[(&str, &str)]| {
         for (status, description) in all {
             let response = || RefOr::T(ResponseBuilder::new().description(*description).build());
@@ -116,7 +119,9 @@ fn complete(operation: &mut Operation, needs_key: bool) {
         RefOr::T(body) => body.content.contains_key("application/json"),
         RefOr::Ref(_) => false,
     };
-    if operation.request_body.as_ref().is_some_and(takes_json) {
+    // 422 is said of a body, and of one where there is nothing to say in it.
+    let judges_a_body = operation.request_body.as_ref().is_some_and(takes_json) || is_422_documented;
+    if judges_a_body {
         add(&WITH_A_BODY);
     }
     for (status, response) in responses {

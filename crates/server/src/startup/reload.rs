@@ -17,7 +17,7 @@ use crate::config::check;
 use crate::config::day_counts::DayCounts;
 use crate::config::key_store::Keys;
 use crate::config::snapshot::ConfigSnapshot;
-use crate::config::stored_merchants::Surroundings;
+use crate::config::stored_merchants::{MerchantBuilder, Surroundings};
 use crate::http::metrics::RELOADS;
 use crate::startup::background::Background;
 use crate::startup::lost::Lost;
@@ -93,6 +93,23 @@ pub(crate) fn hangups() -> Option<Signal> {
     }
 }
 
+/// Why a configuration was not taken over.
+#[derive(Debug)]
+struct Refused {
+    problems: Vec<Problem>,
+    /// It is not the files: they are read again soon, whether they change or not.
+    is_passing: bool,
+}
+
+impl From<Vec<Problem>> for Refused {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            is_passing: false,
+        }
+    }
+}
+
 /// How long after a look that took so long comes the next.
 fn look_after(took: Duration) -> Duration {
     LOOK_EVERY.max(took.saturating_mul(SHARE))
@@ -127,7 +144,10 @@ impl Reloader {
                     is_late = self.look(&secret_files).await != seen;
                     (seen, secret_files) = (now, read);
                 }
-                Err(problems) => self.refused(&problems),
+                Err(refused) => {
+                    is_late = refused.is_passing;
+                    self.refused(&refused.problems);
+                }
             }
         }
     }
@@ -152,29 +172,31 @@ impl Reloader {
     }
 
     /// Reads, checks, builds, and takes over. Answers which files hold its secrets.
-    async fn reload(&self) -> Result<Vec<PathBuf>, Vec<Problem>> {
+    async fn reload(&self) -> Result<Vec<PathBuf>, Refused> {
         let from = self.from.clone();
         let load =
             tokio::task::spawn_blocking(move || Settings::load(&from.folder, &from.environment, Secrets::Resolve));
         let settings = load.await.map_err(|_| vec![self.whole("reading it broke off")])??;
         let unfit = check::unfit(&settings);
         if !unfit.is_empty() {
-            return Err(unfit);
+            return Err(unfit.into());
         }
         let lost = Lost::between(&self.state.history.in_force(), &settings);
         if let Some(refused) = lost.refused(&self.from.folder.join("gateway.toml")) {
-            return Err(refused);
+            return Err(refused.into());
         }
         let gateway = &self.state.gateway;
         let counts = DayCounts::read(gateway.store().as_ref(), gateway.clock().as_ref())
             .await
-            .map_err(|error| vec![self.whole(&format!("the day's calls cannot be read: {error}"))])?;
+            .map_err(|error| self.passing(&format!("the day's calls cannot be read: {error}")))?;
         let before = self.state.served.load_full();
         let assembled = self.builder.assemble(&settings, &before.directory, &counts)?;
+        // What can be refused is refused before anybody is told of it.
+        let rules = MerchantBuilder::rules_of(&settings)?;
         let settings = Arc::new(settings);
         self.write_down(before.generation + 1, &settings).await?;
         self.told(before.generation + 1, &settings).await;
-        let are_others = self.state.merchant_builder.configure(&settings)?;
+        let are_others = self.state.merchant_builder.configure(rules);
         gateway.store().configure_keys(self.state.merchant_builder.keyring());
         self.serve(&settings, &before, assembled);
         if are_others {
@@ -188,7 +210,9 @@ impl Reloader {
     /// What is sent and who may ask change together: nothing is waited for in between.
     fn serve(&self, settings: &Settings, before: &ConfigSnapshot, assembled: Assembled) {
         let gateway = &self.state.gateway;
-        self.state.connections.trust(&settings.server.trusted_proxies);
+        for connections in [&self.state.connections, &self.state.metrics_connections] {
+            connections.trust(&settings.server.trusted_proxies);
+        }
         gateway.operations.replace_directory(assembled.directory);
         self.state.served.store(Arc::new(ConfigSnapshot {
             keys: Keys::new(&settings.api_keys, &before.keys),
@@ -213,13 +237,21 @@ impl Reloader {
     }
 
     /// Has the audit trail tell what they change, before they do. What cannot be written down is not taken over.
-    async fn write_down(&self, generation: u64, settings: &Arc<Settings>) -> Result<(), Vec<Problem>> {
+    async fn write_down(&self, generation: u64, settings: &Arc<Settings>) -> Result<(), Refused> {
         let (before, after) = (self.state.history.in_force(), settings.clone());
         let compare = move || acts_of(generation, &upsert_settings::changes(&before, &after));
         let acts = tokio::task::spawn_blocking(compare).await;
         let acts = acts.map_err(|_| vec![self.whole("comparing it broke off")])?;
         let recorded = self.state.gateway.audit.record(&acts).await;
-        recorded.map_err(|error| vec![self.whole(&format!("the audit trail cannot be written: {error}"))])
+        recorded.map_err(|error| self.passing(&format!("the audit trail cannot be written: {error}")))
+    }
+
+    /// The store is busy or away: nothing that is changed may be lost over it, least of all a key that was taken away.
+    fn passing(&self, why: &str) -> Refused {
+        Refused {
+            problems: vec![self.whole(why)],
+            is_passing: true,
+        }
     }
 
     fn accepted(&self, settings: &Settings, generation: u64) {

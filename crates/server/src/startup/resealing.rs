@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use upsert_store::StoreError;
 
-use crate::config::rotation::{rotate, seal_older};
+use crate::config::rotation::{rotate, say_missing_keys_of_audit, seal_older};
 use crate::state::State;
 
 /// How often it is looked whether another key than the first seals anything: a question to an index.
@@ -16,6 +16,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks until the server stops.
 pub(crate) async fn reseal(state: Arc<State>, stopping: CancellationToken) {
+    if let Err(error) = say_missing_keys_of_audit(&state.gateway, &state.merchant_builder).await {
+        tracing::error!(%error, "the keys of the audit trail could not be looked at");
+    }
     let mut ticks = interval(LOOK_EVERY);
     loop {
         tokio::select! {

@@ -5,17 +5,25 @@ mod connections;
 mod events;
 mod process;
 
+use std::sync::Weak;
+
 use metrics_exporter_prometheus::PrometheusBuilder;
+
+use upsert_app::Gateway;
 
 use crate::state::State;
 
-/// All of them as they are now, in the text format of Prometheus. What the store cannot tell is left out.
-pub(crate) async fn page(state: &State) -> String {
-    let backlog = state.gateway.queries.event_backlog().await;
-    let views = state.gateway.queries.connection_views(|_| true).await;
+/// All of them as they are then, in the text format of Prometheus. What the store cannot tell is left out. Nothing is told by a
+/// server that is gone meanwhile.
+pub(crate) async fn page(gateway: Gateway, state: Weak<State>) -> String {
+    let backlog = gateway.queries.event_backlog().await;
+    let views = gateway.queries.connection_views(|_| true).await;
+    let Some(state) = state.upgrade() else {
+        return String::new();
+    };
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
-        process::show(state);
+        process::show(&state);
         match backlog {
             Ok(backlog) => events::show(backlog),
             Err(error) => tracing::warn!(%error, "events that wait could not be counted"),

@@ -79,8 +79,10 @@ impl Traces {
 
 fn resource(settings: &Telemetry) -> Resource {
     // What stands in the configuration is all that is said: the environment is read there.
+    let said = settings.resource_attributes.iter();
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(said.map(|(name, value)| KeyValue::new(name.clone(), value.clone())))
         .with_service_name(settings.service_name.clone())
         .with_attributes([
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),

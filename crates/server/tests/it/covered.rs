@@ -21,6 +21,10 @@ fn keys() -> String {
         key("writer", "writer"),
         key("writer", "writer-next"),
         key("other", "other"),
+        key("operator", "operator").replace(
+            "[\"customers:write\"]",
+            "[\"customers:write\", \"ops:read\", \"ops:write\"]",
+        ),
     ]
     .concat()
 }
@@ -37,7 +41,7 @@ async fn ann(served: &ConfigSnapshot, email: &str) -> String {
     let whole = json!({
         "email": email, "reference": format!("canary-{email}"), "given_name": "canarygiven", "family_name": "canaryfamily",
         "phone": "+12025550199", "notes": "canarynotes", "tags": ["canarytag"], "metadata": { "canaryname": "canaryvalue" },
-        "verified": true, "addresses": { "billing": { "line1": "canaryline" } }, "service": { "type": "canarytype" },
+        "verified": true, "status": "active", "addresses": { "billing": { "line1": "canaryline" } }, "service": { "type": "canarytype" },
         "tax_id": "canarytax", "source": "canarysource",
     });
     let (status, made) = read(served.upsert(&whole)).await;
@@ -67,7 +71,10 @@ async fn an_upsert_tells_whoever_may_not_read_the_id_the_version_and_what_was_se
         (&customer["email"], &customer["family_name"]),
         (&json!("ann@example.com"), &json!("Lee"))
     );
-    assert_eq!(customer["given_name"], "•••");
+    for covered in ["given_name", "kind", "status"] {
+        assert_eq!(customer[covered], "•••");
+    }
+    assert!(customer["verified"].is_null());
     assert_eq!(told["deliveries"].as_array().unwrap().len(), 2);
     served.running.stop().await;
 }
@@ -129,6 +136,24 @@ async fn what_others_made_is_not_there_for_a_key_that_may_not_read() {
     for path in ["/v1/upserts", "/v1/customers"] {
         assert_eq!(read(served.get(path, "other")).await.0, 403, "{path}");
     }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_replay_is_its_own_too_for_the_key_that_made_it() {
+    let served = served().await;
+    ann(&served, "ann@example.com").await;
+    let refused = json!({ "email": "ann@example.com", "notes": "refuse" });
+    assert_eq!(read(served.upsert(&refused)).await.0, 422);
+    let failed = read(served.get("/v1/deliveries?state=failed", "operator")).await.1;
+    let path = format!("/v1/deliveries/{}/replay", failed["data"][0]["id"].as_str().unwrap());
+    let (status, replayed) = read(served.request(Method::POST, &path, "operator")).await;
+    assert_eq!(status, 202, "{replayed}");
+    let path = format!("/v1/upserts/{}", replayed["upsert_id"].as_str().unwrap());
+    let (status, own) = read(served.get(&path, "operator")).await;
+    assert_eq!((status, &own["customer"]["notes"]), (200, &json!("•••")), "{own}");
+    is_covered("a replay", &own);
+    assert_eq!(read(served.get(&path, "other")).await.0, 404);
     served.running.stop().await;
 }
 

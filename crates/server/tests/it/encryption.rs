@@ -75,14 +75,25 @@ async fn a_store_that_gets_its_first_key_is_sealed_by_and_by() {
     assert_eq!(encryption(&served).await, "off");
     let id = served.customer("ann@example.com").await;
     served.running.stop().await;
+    let is_in_the_clear = |folder: &Folder| {
+        let files = ["g.db", "g.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
+        let texts = files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        texts.iter().any(|text| text.contains("ann@example.com"))
+    };
+    assert!(is_in_the_clear(&served.folder), "it is looked for where it is");
     write_keys(&served.folder, KEYS_A);
     let served = started(served.folder).await;
     let began = Instant::now();
-    while encryption(&served).await != "on" {
-        assert_eq!(encryption(&served).await, "partly");
+    loop {
+        let told = encryption(&served).await;
+        if told == "on" {
+            break;
+        }
+        assert_eq!(told, "partly");
         assert!(began.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    assert!(!is_in_the_clear(&served.folder), "nor is it what was overwritten");
     let (status, customer) = read(served.get(&format!("/v1/customers/{id}"), "acme")).await;
     assert_eq!((status, &customer["email"]), (200, &json!("ann@example.com")));
     assert_eq!(served.customer("ann@example.com").await, id);
@@ -170,5 +181,28 @@ async fn a_rotation_names_the_merchants_that_it_had_to_leave() {
         (200, &json!(["initech"])),
         "{rotated}"
     );
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_that_leads_to_another_customer_is_not_followed() {
+    let folder = Folder::new("");
+    write_keys(&folder, KEYS_A);
+    let served = started(folder).await;
+    served.customer("ann@example.com").await;
+    let bob = served.customer("bob@example.com").await;
+    served.running.stop().await;
+    let folder = served.folder;
+    let raw = rusqlite::Connection::open(folder.path().join("g.db")).unwrap();
+    // Whatever leads to the first leads to the other from now on.
+    let swapped =
+        "UPDATE keys SET customer = (SELECT max(customer) FROM keys) WHERE customer = (SELECT min(customer) FROM keys)";
+    assert!(raw.execute(swapped, []).unwrap() > 0);
+    drop(raw);
+    let served = started(folder).await;
+    let (status, problem) = read(served.upsert(&json!({ "email": "ann@example.com", "given_name": "Eve" }))).await;
+    assert_eq!((status, &problem["code"]), (500, &json!("internal")), "{problem}");
+    let (_, customer) = read(served.get(&format!("/v1/customers/{bob}"), "acme")).await;
+    assert_eq!(customer["given_name"], json!(null), "{customer}");
     served.running.stop().await;
 }

@@ -1,8 +1,12 @@
 //! Headers of answers, whatever they say.
 
-use reqwest::Method;
+use std::collections::BTreeSet;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
 use serde_json::{Value as Json, json};
 
+use crate::matrix::{guarded, sent};
 use crate::served::{ConfigSnapshot, Folder, gateway_toml, header, read, secret};
 
 #[tokio::test]
@@ -71,6 +75,144 @@ async fn every_answer_to_a_key_with_a_limit_says_what_is_left_of_it() {
     }
     let unlimited = served.get("/v1/customers", "acme").send().await.unwrap();
     assert_eq!(header(&unlimited, "ratelimit"), None);
+    served.running.stop().await;
+}
+
+/// Keys that may do everything, so often.
+fn limited(name: &str, per_second: u32, burst: u32) -> String {
+    let hash = data_encoding::HEXLOWER.encode(&upsert_settings::key_hash(&secret(name)));
+    format!(
+        "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"*\"]\nscopes = [\"customers:read\", \
+         \"customers:write\", \"ops:read\", \"ops:write\", \"admin\"]\n\
+         rate_limit = {{ per_second = {per_second}, burst = {burst} }}\n"
+    )
+}
+
+async fn served_to_limited() -> ConfigSnapshot {
+    let folder = Folder::new("");
+    let keys = limited("often", 1, 1_000) + &limited("once", 1, 1);
+    folder.write("gateway.toml", &(gateway_toml("") + &keys));
+    let options = folder.options();
+    let client = Client::builder().no_proxy().redirect(Policy::none());
+    ConfigSnapshot {
+        client: client.build().unwrap(),
+        ..ConfigSnapshot::over(folder, options).await
+    }
+}
+
+/// Asserts that the answer says what the key has left, and gives its status.
+#[track_caller]
+fn says_what_is_left(response: &reqwest::Response, of: &str) -> u16 {
+    let status = response.status().as_u16();
+    for (name, begins) in [("ratelimit-policy", "\"key\";q="), ("ratelimit", "\"key\";r=")] {
+        let said = header(response, name);
+        assert!(
+            said.is_some_and(|said| said.starts_with(begins)),
+            "{of}, {status}, {name}: {said:?}"
+        );
+    }
+    status
+}
+
+#[tokio::test]
+async fn whatever_a_key_with_a_limit_is_answered_says_what_is_left_of_it() {
+    let served = served_to_limited().await;
+    let mut statuses = BTreeSet::new();
+    for (method, path) in guarded(&served).await {
+        let response = sent(&served, &method, &path, "often").send().await.unwrap();
+        statuses.insert(says_what_is_left(&response, &format!("{method} {path}")));
+    }
+    let upsert = |kind: &'static str, body: String| {
+        let request = served
+            .request(Method::POST, "/v1/customers", "often")
+            .header("merchant-id", "acme");
+        request.header("content-type", kind).body(body)
+    };
+    let one = json!({ "email": "ann@example.com" }).to_string();
+    let batch = served
+        .request(Method::POST, "/v1/customers/batch", "often")
+        .header("merchant-id", "acme");
+    for (request, status) in [
+        (upsert("application/json", one.clone()), 201),
+        (upsert("application/json", "{".to_owned()), 400),
+        (upsert("text/plain", one.clone()), 415),
+        (
+            upsert("application/json", format!("{{\"notes\":\"{}\"}}", "n".repeat(70_000))),
+            413,
+        ),
+        (upsert("application/json", "{\"email\":\"none\"}".to_owned()), 422),
+        (batch.header("content-type", "application/x-ndjson").body(one), 200),
+        (served.get("/v1/providers", "often").header("accept", "text/html"), 406),
+        (served.request(Method::PATCH, "/v1/customers", "often"), 405),
+        (served.get("/v1/nowhere", "often"), 404),
+        (served.get("/nowhere", "often"), 404),
+    ] {
+        let response = request.send().await.unwrap();
+        assert_eq!(
+            says_what_is_left(&response, &status.to_string()),
+            status,
+            "{}",
+            response.url()
+        );
+        statuses.insert(status);
+    }
+    assert!(
+        statuses.is_superset(&[200, 201, 400, 404, 405, 406, 413, 415, 422].into()),
+        "{statuses:?}"
+    );
+    // Nobody is told of a limit that is nobody's.
+    let stranger = served.get("/v1/nowhere", "").send().await.unwrap();
+    assert_eq!(
+        (stranger.status().as_u16(), header(&stranger, "ratelimit")),
+        (404, None)
+    );
+    // What is refused since it came too often says so wherever it went.
+    served.get("/v1/customers", "once").send().await.unwrap();
+    for path in ["/v1/customers", "/v1/nowhere", "/nowhere"] {
+        let response = served.get(path, "once").send().await.unwrap();
+        assert_eq!(says_what_is_left(&response, path), 429);
+        assert!(header(&response, "retry-after").is_some(), "{path}");
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn pages_and_acts_of_the_dashboard_say_what_is_left_of_the_key_that_opened_it() {
+    let served = served_to_limited().await;
+    let sign_in = |key: &str| {
+        let request = served.request(Method::POST, "/ops/session", "");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request
+            .header("sec-fetch-site", "same-origin")
+            .body(format!("key={}", secret(key)))
+    };
+    let signed_in = sign_in("often").send().await.unwrap();
+    assert_eq!(says_what_is_left(&signed_in, "signing in"), 303);
+    let cookie = header(&signed_in, "set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let sent = |method: Method, path: &str| {
+        let request = served.request(method, path, "").header("cookie", &cookie);
+        request.header("sec-fetch-site", "same-origin").send()
+    };
+    for (method, path, status) in [
+        (Method::GET, "/ops", 200),
+        (Method::GET, "/ops/audit", 200),
+        (Method::POST, "/ops/connections/acme/ledger/pause", 303),
+        (Method::POST, "/ops/connections/acme/nobody/pause", 303),
+        (Method::GET, "/ops/deliveries/dlv_nothing", 404),
+        (Method::GET, "/ops/nowhere", 404),
+        (Method::GET, "/ops/audit?since=yesterday", 400),
+    ] {
+        let response = sent(method, path).await.unwrap();
+        assert_eq!(says_what_is_left(&response, path), status, "{path}");
+    }
+    assert_eq!(says_what_is_left(&sign_in("once").send().await.unwrap(), "once"), 303);
+    let refused = sign_in("once").send().await.unwrap();
+    assert_eq!(says_what_is_left(&refused, "twice"), 429);
     served.running.stop().await;
 }
 

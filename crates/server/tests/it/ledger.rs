@@ -29,6 +29,9 @@ struct Ledger {
 /// How long a call takes that is asked to dawdle.
 pub(crate) const DAWDLES: Duration = Duration::from_millis(1200);
 
+/// How long one takes during which a configuration is to be taken over.
+const LINGERS: Duration = Duration::from_secs(5);
+
 /// How long it wants no calls where it is asked to throttle.
 const THROTTLES_FOR: Duration = Duration::from_hours(1);
 
@@ -173,6 +176,7 @@ impl UpsertProvider for Ledger {
             }
             Some("spend") => return refuse(ErrorKind::QuotaSpent, StateAtVendor::Unchanged, RetryAdvice::Backoff),
             Some("dawdle") => tokio::time::sleep(DAWDLES).await,
+            Some("linger") => tokio::time::sleep(LINGERS).await,
             _ => {}
         }
         let email = body["email"].as_str().unwrap_or_default().to_owned();

@@ -12,12 +12,12 @@ use upsert_webhook::{SigningKey, sign};
 use crate::served::{ConfigSnapshot, gateway_toml, header, read};
 
 /// Every documented route that asks for a key: method and path, with ids that may or may not exist.
-async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
+pub(crate) async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let mut routes = Vec::new();
     for (template, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            if operation["security"].is_array() {
+            if operation["security"].as_array().is_some_and(|asked| !asked.is_empty()) {
                 let path = template
                     .replace("{merchant}", "acme")
                     .replace("{name}", "ledger")
@@ -47,7 +47,7 @@ fn is_of_all(path: &str) -> bool {
     path.starts_with("/v1/merchants") || path.starts_with("/v1/encryption")
 }
 
-fn sent(served: &ConfigSnapshot, method: &Method, path: &str, key: &str) -> RequestBuilder {
+pub(crate) fn sent(served: &ConfigSnapshot, method: &Method, path: &str, key: &str) -> RequestBuilder {
     let request = served.request(method.clone(), path, key);
     if method == Method::POST || method == Method::PUT {
         request.json(&json!({}))
@@ -376,7 +376,8 @@ async fn naming(served: &ConfigSnapshot) -> Vec<(Method, [String; 3])> {
     let (ids, mut routes) = (of_acme(served).await, Vec::new());
     for (template, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let is_named = template.contains('{') && operation["security"].is_array();
+            let asks_for_a_key = operation["security"].as_array().is_some_and(|asked| !asked.is_empty());
+            let is_named = template.contains('{') && asks_for_a_key;
             if !is_named || is_of_all(template) {
                 continue;
             }

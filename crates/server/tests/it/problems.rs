@@ -265,3 +265,37 @@ async fn a_store_that_is_away_makes_the_gateway_unready_and_says_nothing_of_the_
     assert_eq!(read(served.get("/readyz", "")).await.0, 200);
     served.running.stop().await;
 }
+
+#[tokio::test]
+async fn a_body_is_refused_where_there_is_nothing_to_say_in_one() {
+    let served = ConfigSnapshot::start().await;
+    let customer = served.customer("ann@example.com").await;
+    for path in [
+        "/v1/connections/acme/ledger/pause".to_owned(),
+        "/v1/connections/acme/ledger/resume".to_owned(),
+        format!("/v1/customers/{customer}/links/ledger/unlink"),
+        "/v1/deliveries/dlv_00000000000000000000000000/discard".to_owned(),
+    ] {
+        let said = json!({ "customer_id": customer });
+        let (status, problem) = read(served.post(&path, "acme", &said)).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["code"]),
+            (422, &json!("unknown_field")),
+            "{path}: {problem}"
+        );
+        let (status, problem) = read(served.post(&path, "acme", &json!([1]))).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["code"]),
+            (422, &json!("invalid_type")),
+            "{path}: {problem}"
+        );
+        for nothing in [
+            served.request(Method::POST, &path, "acme"),
+            served.post(&path, "acme", &json!({})),
+        ] {
+            let status = nothing.send().await.unwrap().status().as_u16();
+            assert!([200, 404].contains(&status), "{path}: {status}");
+        }
+    }
+    served.running.stop().await;
+}

@@ -1,15 +1,18 @@
 //! Reading the configuration anew.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use upsert_testkit::MemoryStore;
+
 use crate::answers::documented;
-use crate::served::{ConfigSnapshot, gateway_toml, read};
+use crate::served::{ConfigSnapshot, Folder, gateway_toml, read};
 
 /// Waits until `/readyz` shows this of the configuration.
 async fn shows(served: &ConfigSnapshot, member: &str, wanted: Json) {
-    for _ in 0..100 {
+    for _ in 0..600 {
         let (_, ready) = read(served.get("/readyz", "")).await;
         if ready["configuration"][member] == wanted {
             return;
@@ -50,6 +53,26 @@ async fn a_changed_file_takes_effect_and_a_wrong_one_changes_nothing() {
         .write("gateway.toml", &gateway_toml("body_limit = \"1KiB\""));
     shows(&served, "last_reading", json!("taken_over")).await;
     assert_eq!(read(served.upsert(&long)).await.0, 413);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_store_was_too_busy_to_write_down_is_taken_over_once_it_can_be() {
+    let store = Arc::new(MemoryStore::new());
+    let served = ConfigSnapshot::over_store(Folder::new(""), store.clone()).await;
+    store.fail_next(u32::MAX);
+    served.folder.write("merchants/initech.toml", "id = \"initech\"\n");
+    let is_refused = async || {
+        let metrics = served.get("/metrics", "").send().await.unwrap().text().await.unwrap();
+        metrics.contains("upsert_gateway_config_refused 1")
+    };
+    while !is_refused().await {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Nobody touches the files any more.
+    store.fail_next(0);
+    shows(&served, "last_reading", json!("taken_over")).await;
+    shows(&served, "merchants", json!(3)).await;
     served.running.stop().await;
 }
 

@@ -315,6 +315,94 @@ async fn a_body_that_arrives_after_its_key_was_removed_does_nothing() {
     served.running.stop().await;
 }
 
+#[tokio::test]
+async fn a_body_that_arrives_after_its_merchant_was_removed_is_for_nobody() {
+    let served = patient(Folder::new("")).await;
+    let head = |path: &str| {
+        let bearer = format!("authorization: Bearer {}", secret("all"));
+        format!("POST {path} HTTP/1.1\r\n{bearer}\r\nmerchant-id: globex\r\ncontent-type: application/json")
+    };
+    let body = person(1).to_string();
+    let upsert = trickling(&served, &head("/v1/customers"), &body).await;
+    let plan = trickling(&served, &head("/v1/customers/plan"), &body).await;
+    std::fs::remove_file(served.folder.path().join("merchants/globex.toml")).unwrap();
+    let of_acme_alone = gateway_toml("").replace("[\"globex\"]", "[\"acme\"]");
+    let of_acme_alone = of_acme_alone.replace("[\"acme\", \"globex\"]", "[\"acme\"]");
+    served.folder.write("gateway.toml", &of_acme_alone);
+    taken_over(&served, 1).await;
+    for late in [upsert, plan] {
+        let answer = answered(late).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert!(answer.contains("merchant_forbidden"), "{answer}");
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_arrives_after_its_key_may_read_no_more_is_answered_without_what_is_known() {
+    let served = patient(Folder::new("")).await;
+    let ann = json!({ "email": "ann@example.com", "family_name": "Canary" });
+    assert_eq!(read(served.upsert(&ann)).await.0, 201);
+    let head = |path: &str| {
+        let bearer = format!("authorization: Bearer {}", secret("acme"));
+        format!("POST {path} HTTP/1.1\r\n{bearer}\r\ncontent-type: application/json")
+    };
+    let body = json!({ "email": "ann@example.com", "given_name": "Ann" }).to_string();
+    let upsert = trickling(&served, &head("/v1/customers"), &body).await;
+    let plan = trickling(&served, &head("/v1/customers/plan"), &body).await;
+    let less = with_key("acme", |table| Some(table.replace("\"customers:read\", ", "")));
+    served.folder.write("gateway.toml", &less);
+    taken_over(&served, 1).await;
+    for late in [upsert, plan] {
+        let answer = answered(late).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(
+            !answer.contains("Canary") && answer.contains("ann@example.com"),
+            "{answer}"
+        );
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_upsert_that_waits_for_a_vendor_tells_its_key_nothing_once_that_is_gone_and_goes_on() {
+    let folder = Folder::new("");
+    let acme = std::fs::read_to_string(folder.path().join("merchants/acme.toml")).unwrap();
+    folder.write("merchants/acme.toml", &acme.replace("\"400ms\"", "\"20s\""));
+    let served = patient(folder).await;
+    let no_reader = with_key("acme", |table| Some(table.replace("\"customers:read\", ", "")));
+    for (email, change, told_with) in [
+        ("ann@example.com", no_reader, 200),
+        ("bob@example.com", without_acme(), 401),
+    ] {
+        let whole = json!({ "email": email, "family_name": "Canary" });
+        assert_eq!(read(served.upsert(&whole)).await.0, 201);
+        let (_, ready) = read(served.get("/readyz", "")).await;
+        let before = ready["configuration"]["generation"].as_u64().unwrap();
+        let slow = json!({ "email": email, "notes": "linger" });
+        let asked = served.post("/v1/customers", "acme", &slow);
+        let answer = tokio::spawn(async move { read(asked).await });
+        // It is durable, and waits for its vendor.
+        let written = async {
+            loop {
+                let path = format!("/v1/customers?email={email}");
+                let request = served.get(&path, "all").header("Merchant-Id", "acme");
+                if read(request).await.1["data"][0]["notes"] == slow["notes"] {
+                    return;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, written).await.expect("it is stored");
+        served.folder.write("gateway.toml", &change);
+        taken_over(&served, before).await;
+        let (status, told) = answer.await.unwrap();
+        assert_eq!(status, told_with, "{told}");
+        assert!(!told.to_string().contains("Canary"), "{told}");
+    }
+    served.running.stop().await;
+}
+
 const SHOP: &str = r#"
 [[webhooks.in]]
 source = "shop"

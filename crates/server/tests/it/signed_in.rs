@@ -22,9 +22,15 @@ async fn replica(database: &str) -> ConfigSnapshot {
         ..folder.options()
     };
     ConfigSnapshot {
-        client: Client::builder().no_proxy().redirect(Policy::none()).build().unwrap(),
+        client: client(),
         ..ConfigSnapshot::over(folder, options).await
     }
+}
+
+/// While the store is away nobody can show who they are, and strangers' connections are cut: none is used twice.
+fn client() -> Client {
+    let client = Client::builder().no_proxy().redirect(Policy::none());
+    client.pool_max_idle_per_host(0).build().unwrap()
 }
 
 /// Signs in there; the cookie.

@@ -223,6 +223,78 @@ async fn one_address_keeps_only_so_many_connections_without_a_key_and_shuts_nobo
 }
 
 #[tokio::test]
+async fn requests_that_come_at_once_are_answered_one_by_one_with_and_without_a_key() {
+    let served = ConfigSnapshot::start().await;
+    let with_key = |method: &str, path: &str, body: &str| {
+        let key = secret("acme");
+        let about = format!("X-Api-Key: {key}\r\nContent-Type: application/json\r\n{body}");
+        format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{about}")
+    };
+    let customer = "{\r\n\r\n\"reference\":\n\n\"C-1\",\"email\":\"ann@example.com\"}";
+    let (half, other) = customer.split_at(10);
+    let whole = format!("Content-Length: {}\r\n\r\n{customer}", customer.len());
+    let chunks = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{half}\r\n{:x}\r\n{other}\r\n0\r\n\r\n",
+        half.len(),
+        other.len()
+    );
+    let post = |body: &str| with_key("POST", "/v1/customers", body);
+    let requests = [
+        LIVEZ.repeat(40),
+        post(&whole),
+        LIVEZ.to_owned(),
+        post(&chunks),
+        post(&chunks),
+        LIVEZ.repeat(40),
+        with_key("GET", "/v1/providers", "\r\n"),
+    ];
+    let answers = 40 + 1 + 1 + 2 + 40 + 1;
+    for cut in [1, 700, 8_192, 100_000] {
+        let mut stream = TcpStream::connect(served.running.addr).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let all = requests.concat();
+        let (mut reading, mut writing) = stream.split();
+        let write = async {
+            for part in all.as_bytes().chunks(cut) {
+                writing.write_all(part).await.unwrap();
+            }
+        };
+        let read = async {
+            let mut text = String::new();
+            let mut bytes = [0; 4_096];
+            while text.matches("http/1.1 ").count() < answers {
+                let read = timeout(PATIENCE, reading.read(&mut bytes)).await;
+                let count = read.unwrap_or_else(|_| panic!("nothing more after {text}")).unwrap();
+                assert!(count > 0, "{text}");
+                text += &String::from_utf8_lossy(&bytes[..count]).to_ascii_lowercase();
+            }
+            text
+        };
+        let ((), text) = tokio::join!(write, read);
+        assert_eq!(text.matches("http/1.1 2").count(), answers, "{text}");
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn who_crowds_the_main_address_keeps_no_scraper_out_of_the_one_for_metrics() {
+    let served = ConfigSnapshot::with("metrics_bind = \"127.0.0.1:0\"").await;
+    let mut scraper = TcpStream::connect(served.running.metrics_addr.unwrap()).await.unwrap();
+    let get = "GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n";
+    let head = answered(&mut scraper, get).await;
+    rest(&mut scraper, &head).await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(served.running.addr).await.unwrap());
+    }
+    let mut new = TcpStream::connect(served.running.addr).await.unwrap();
+    answered(&mut new, LIVEZ).await;
+    let head = answered(&mut scraper, get).await;
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    served.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_trusted_keeps_as_many_as_it_needs() {
     let served = ConfigSnapshot::with("trusted_proxies = [\"127.0.0.0/8\"]").await;
     let mut silent = Vec::new();

@@ -92,6 +92,8 @@ fn everything_that_is_configured_is_a_line() {
     for (path, text) in [
         ("", "Acme"),
         ("match_on", "email, phone"),
+        ("never_match.phone", "1 value"),
+        ("never_match.email", "0 values"),
         ("sync_deadline", "10s"),
         ("connections.pay", "provider april"),
         ("connections.pay.base_url", "https://api.example.com/v1"),

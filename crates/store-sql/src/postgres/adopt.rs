@@ -48,8 +48,14 @@ impl From<tokio_postgres::Error> for NotAdopted {
 /// Looks whether all that is sealed can be opened, and takes the database over where a key is new to it.
 pub(super) async fn adopt(client: &Client, keyring: &Keyring) -> Result<Adopted, NotAdopted> {
     let secret = Secret::read(&schema::secret(client).await?).ok_or(DbError::Value("key"))?;
-    let (key, mut mode) = secret.open(keyring).map_err(NotAdopted::Sealed)?;
-    for wrapped_by in wrapped_by(client).await? {
+    let wrapped_by = wrapped_by(client).await?;
+    let opened = if wrapped_by.is_empty() {
+        secret.open(keyring)
+    } else {
+        secret.open_sealed(keyring)
+    };
+    let (key, mut mode) = opened.map_err(NotAdopted::Sealed)?;
+    for wrapped_by in wrapped_by {
         if !keyring.has(&wrapped_by) {
             return Err(NotAdopted::Sealed(NotOpened::UnknownKey(wrapped_by)));
         }

@@ -61,7 +61,7 @@ async fn wrap_anew(client: &Client, seals: &Seals, most: usize) -> DbResult<usiz
 async fn put_secret(client: &Client, seals: &Seals, (bytes, own): (&[u8], &Secret), mode: Mode) -> DbResult<()> {
     let keyring = seals.keyring();
     let refused = |why| Unfit::Sealed("key", Refused::NotOpened(why));
-    let (key, _) = own.open(&keyring).map_err(refused)?;
+    let (key, _) = own.open_sealed(&keyring).map_err(refused)?;
     let wrapped = Secret::wrap(&key, mode, &keyring).ok_or(DbError::Value("key"))?;
     client.execute(SET_SECRET, &[&bytes, &wrapped]).await?;
     Ok(())

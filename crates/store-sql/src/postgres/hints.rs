@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -30,6 +31,9 @@ const APART: Duration = Duration::from_millis(50);
 /// From one try to connect to the next.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a process that stops waits until what it told last has gone out.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A notification has fewer than 8,000 bytes, and an id some 30. Who is left out is looked for all the same.
 const MOST_CUSTOMERS: usize = 200;
 
@@ -41,6 +45,8 @@ const MOST_WAITING: usize = 10 * MOST_CUSTOMERS;
 struct Waiting {
     hints: Mutex<Hints>,
     filled: Notify,
+    /// No more come.
+    is_closed: AtomicBool,
 }
 
 impl Waiting {
@@ -58,15 +64,29 @@ impl Waiting {
         }
     }
 
-    /// Waits for some, and takes them all.
-    async fn take(&self) -> Hints {
+    /// Waits for some, and takes them all; none: no more come.
+    async fn take(&self) -> Option<Hints> {
         loop {
+            // Asked first: what was added before it was closed is there.
+            let is_closed = self.is_closed();
             let hints = std::mem::take(&mut *self.hints.lock());
             if !hints.is_empty() {
-                return hints;
+                return Some(hints);
+            }
+            if is_closed {
+                return None;
             }
             self.filled.notified().await;
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
+    fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.filled.notify_one();
     }
 }
 
@@ -75,7 +95,7 @@ impl Waiting {
 pub(super) struct HintsHandle {
     told: Arc<Waiting>,
     heard: Arc<Waiting>,
-    task: JoinHandle<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl HintsHandle {
@@ -90,7 +110,7 @@ impl HintsHandle {
         Self {
             told,
             heard,
-            task: runtime.spawn(switchboard.run()),
+            task: Mutex::new(Some(runtime.spawn(switchboard.run()))),
         }
     }
 
@@ -99,11 +119,21 @@ impl HintsHandle {
     }
 
     pub(super) async fn told(&self) -> Hints {
-        self.heard.take().await
+        match self.heard.take().await {
+            Some(hints) => hints,
+            None => std::future::pending().await,
+        }
     }
 
-    pub(super) fn close(&self) {
-        self.task.abort();
+    /// Tells what was told last, if it can be told in time.
+    pub(super) async fn close(&self) {
+        self.told.close();
+        let task = self.task.lock().take();
+        if let Some(mut task) = task
+            && tokio::time::timeout(LAST_WORDS, &mut task).await.is_err()
+        {
+            task.abort();
+        }
     }
 }
 
@@ -116,7 +146,7 @@ struct Switchboard {
 }
 
 impl Switchboard {
-    /// Connects, and again when the connection is lost.
+    /// Connects, and again when the connection is lost, until it is closed.
     async fn run(self) {
         let mut is_known = false;
         loop {
@@ -128,11 +158,14 @@ impl Switchboard {
                 }
                 Err(_) => {}
             }
+            if self.told.is_closed() {
+                return;
+            }
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    /// Tells and hears until the connection is lost.
+    /// Tells and hears until the connection is lost, or nothing is told any more.
     async fn serve(&self) -> DbResult<()> {
         let (client, mut messages) = self.connector.connect_to_hear().await?;
         let hearing = async {
@@ -152,11 +185,11 @@ impl Switchboard {
         client.batch_execute(LISTEN).await?;
         // What was told before that was not heard.
         self.heard.add(Hints::of_everything());
-        loop {
-            let hints = self.told.take().await;
+        while let Some(hints) = self.told.take().await {
             client.execute(TELL, &[&CHANNEL, &spelled(&self.own, &hints)]).await?;
             tokio::time::sleep(APART).await;
         }
+        Ok(())
     }
 
     fn hear(&self, notification: &Notification) {

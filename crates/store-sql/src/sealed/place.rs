@@ -16,9 +16,9 @@ const KEY_ID: usize = 2;
 /// Bytes before what is sealed, the nonce among them.
 pub(crate) const HEAD: usize = KEY_ID + 8 + DataKey::NONCE_BYTES;
 
-/// Whether it is sealed.
+/// Whether it is sealed. Bytes that are no record, such as a fingerprint, may begin with any byte, but are shorter.
 pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&SEALED)
+    bytes.first() == Some(&SEALED) && bytes.len() >= HEAD + DataKey::TAG_BYTES
 }
 
 /// Puts the bytes before what is to be sealed with this key.
@@ -30,6 +30,9 @@ pub(crate) fn begin(bytes: &mut Vec<u8>, key: i64) {
 
 /// The id of the key that it is sealed with, and what the key opens. None: of another form.
 pub(crate) fn parts(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    if !is_sealed(bytes) {
+        return None;
+    }
     let (id, rest) = bytes.strip_prefix(&[SEALED, FORM])?.split_first_chunk::<8>()?;
     Some((i64::from_be_bytes(*id), rest))
 }

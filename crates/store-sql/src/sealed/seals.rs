@@ -307,3 +307,38 @@ impl Seals {
         Some(used.key.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use upsert_sealing::SealingKey;
+
+    use super::*;
+
+    const MERCHANTS: usize = 20_000;
+
+    /// Bytes of memory that this process has.
+    fn resident() -> usize {
+        let text = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: usize = line.unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        kib * 1_024
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_open_key_of_a_merchant_takes_about_a_kilobyte_of_memory() {
+        let text = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned();
+        let keyring = Keyring::new(vec![SealingKey::read("one", &text.into()).unwrap()]);
+        let (seals, now) = (Seals::new(Arc::new(keyring), Mode::Wholly), Instant::now());
+        let open = |number: usize| {
+            let (row, room) = seals.make(&format!("merchant-{number}"), 1, 1).unwrap();
+            seals.use_key(&row, room, now).unwrap();
+        };
+        open(0);
+        let before = resident();
+        (1..=MERCHANTS).for_each(open);
+        let each = (resident() - before) / MERCHANTS;
+        println!("{each} bytes");
+        assert!((200..1_500).contains(&each), "{each} bytes");
+    }
+}

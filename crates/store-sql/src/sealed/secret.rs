@@ -71,6 +71,15 @@ impl Secret {
         }
     }
 
+    /// The same where something is sealed: a key in the clear was put there by somebody else then, to have what is sealed read
+    /// as if nothing were.
+    pub(crate) fn open_sealed(&self, keyring: &Keyring) -> Result<([u8; INDEX_KEY], Mode), NotOpened> {
+        match self {
+            Self::Clear(_) => Err(NotOpened::Changed),
+            Self::Wrapped(..) => self.open(keyring),
+        }
+    }
+
     /// The configured key that it takes to open it.
     pub(crate) fn wrapped_by(&self) -> Option<&str> {
         match self {
@@ -125,6 +134,7 @@ mod tests {
     fn a_key_in_the_clear_is_sixteen_bytes_and_everything_else_is_nothing() {
         let clear = Secret::read(&[7; 16]).unwrap();
         assert_eq!(clear.open(&Keyring::default()).unwrap(), ([7; 16], Mode::Off));
+        assert_eq!(clear.open_sealed(&ring("2026-11")), Err(NotOpened::Changed));
         for bytes in [
             &[][..],
             &[7; 15],

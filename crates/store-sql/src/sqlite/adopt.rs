@@ -38,8 +38,14 @@ impl From<rusqlite::Error> for NotAdopted {
 /// Looks whether all that is sealed can be opened, and takes the file over where a key is new to it.
 pub(super) fn adopt(db: &mut Connection, keyring: &Keyring) -> Result<Adopted, NotAdopted> {
     let secret = secret(db)?;
-    let (key, mut mode) = secret.open(keyring).map_err(NotAdopted::Sealed)?;
-    for wrapped_by in wrapped_by(db)? {
+    let wrapped_by = wrapped_by(db)?;
+    let opened = if wrapped_by.is_empty() {
+        secret.open(keyring)
+    } else {
+        secret.open_sealed(keyring)
+    };
+    let (key, mut mode) = opened.map_err(NotAdopted::Sealed)?;
+    for wrapped_by in wrapped_by {
         if !keyring.has(&wrapped_by) {
             return Err(NotAdopted::Sealed(NotOpened::UnknownKey(wrapped_by)));
         }

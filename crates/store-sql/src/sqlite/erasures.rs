@@ -1,5 +1,7 @@
 //! Questions about erasures, and what is asked while one is made.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use rusqlite::params;
 
@@ -9,6 +11,7 @@ use upsert_store::{
 };
 
 use super::SqliteStore;
+use super::gaps;
 use super::readers::Reader;
 use super::rows::{DbResult, all, blob, first, limit, uuid};
 use super::work::{Done, Work};
@@ -16,6 +19,7 @@ use crate::copy::form::ERASURES;
 use crate::kept::{ERASED, certificate_hash, tombstone_digest};
 
 const ERASURE: &str = "SELECT id, revision, body FROM erasures WHERE merchant = ?1 AND id = ?2";
+const ANY: &str = "SELECT 1 FROM erasures WHERE merchant = ?1 LIMIT 1";
 /// Few are open at a time.
 const OPEN: &str = "SELECT merchant, id, revision, body FROM erasures INDEXED BY erasures_open WHERE open = 1";
 const HOLDERS: &str = "SELECT customer FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 \
@@ -35,6 +39,19 @@ impl Reader {
         first(&self.db, ERASURE, params![number, blob(id.as_uuid())], |row| {
             self.body(row, &ERASURES, merchant)
         })
+    }
+
+    fn has_erasures(&mut self, merchant: &str) -> DbResult<bool> {
+        let Some(number) = self.names.find(&self.db, merchant)? else {
+            return Ok(false);
+        };
+        Ok(first(&self.db, ANY, params![number], |_| Ok(()))?.is_some())
+    }
+
+    fn erasures(&mut self, merchant: &str, ids: &[ErasureId]) -> DbResult<Vec<ErasureRecord>> {
+        let ids: BTreeSet<&ErasureId> = ids.iter().collect();
+        let found = ids.into_iter().map(|id| self.erasure(merchant, *id));
+        found.filter_map(Result::transpose).collect()
     }
 
     fn open_erasures(&self, after: Option<&(String, ErasureId)>, most: usize) -> DbResult<Vec<ErasureRecord>> {
@@ -94,6 +111,14 @@ impl ErasureStore for SqliteStore {
         self.readers.look(|db| db.erasure(merchant, id))
     }
 
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError> {
+        self.readers.look(|db| db.has_erasures(merchant))
+    }
+
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError> {
+        self.readers.look(|db| db.erasures(merchant, ids))
+    }
+
     async fn open_erasures(
         &self,
         after: Option<&ErasureRecord>,
@@ -128,7 +153,21 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
-        match self.writer.order(Work::EmptyLog).await? {
+        let mut from = Some(1);
+        while let Some(number) = from {
+            let looked = self.readers.ask(move |reader| gaps::look(&reader.db, number)).await?;
+            for pages in looked.found.chunks(gaps::ZEROED) {
+                self.caught_up(Work::ZeroGaps(pages.to_vec())).await?;
+            }
+            from = looked.next;
+        }
+        self.caught_up(Work::EmptyLog).await
+    }
+}
+
+impl SqliteStore {
+    async fn caught_up(&self, work: Work) -> Result<(), StoreError> {
+        match self.writer.order(work).await? {
             Done::CaughtUp => Ok(()),
             _ => Err(StoreError::Failed("the writer answered another question".into())),
         }
@@ -144,6 +183,7 @@ mod tests {
     fn each_question_is_one_walk_through_an_index_without_sorting() {
         for (sql, step) in [
             (ERASURE, "PRIMARY KEY (merchant=? AND id=?)"),
+            (ANY, "erasures"),
             (OPEN, "erasures_open"),
             (
                 HOLDERS,

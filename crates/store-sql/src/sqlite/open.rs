@@ -203,7 +203,36 @@ fn private(path: &Path) -> io::Result<File> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        // They lie beside the file itself, not beside a link to it.
+        let path = path.canonicalize()?;
+        for one in [with_ending(&path, "-wal"), with_ending(&path, "-shm"), path] {
+            tighten(&one);
+        }
+    }
+    Ok(file)
+}
+
+/// The file of this name with something behind it, as SQLite names what belongs to a database.
+#[cfg(unix)]
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// One that was there may be somebody's to read. Whose file it is not, such as on a volume that others have made, leaves it so.
+#[cfg(unix)]
+fn tighten(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let is_open = |metadata: &fs::Metadata| metadata.is_file() && metadata.permissions().mode() & 0o077 != 0;
+    if fs::metadata(path).is_ok_and(|metadata| is_open(&metadata))
+        && let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+    {
+        tracing::warn!(path = %path.display(), %error, "others can read the store's file, and it cannot be changed");
+    }
 }
 
 /// The connection that writes, with the schema up to date.

@@ -72,7 +72,7 @@ fn wrap_anew(db: &Statements<'_>, seals: &Seals, most: usize) -> DbResult<Walked
 fn put_secret(db: &Connection, seals: &Seals, own: &Secret, mode: Mode) -> DbResult<()> {
     let keyring = seals.keyring();
     let refused = |why| Unfit::Sealed("key", Refused::NotOpened(why));
-    let (key, _) = own.open(&keyring).map_err(refused)?;
+    let (key, _) = own.open_sealed(&keyring).map_err(refused)?;
     let wrapped = Secret::wrap(&key, mode, &keyring).ok_or(DbError::Value("key"))?;
     db.execute("UPDATE secret SET key = ?1 WHERE id = 0", params![wrapped])?;
     Ok(())

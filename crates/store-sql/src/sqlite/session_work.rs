@@ -21,6 +21,8 @@ const TELL: &str = "UPDATE sessions SET notice = ?2 WHERE session = ?1";
 const NOTICE: &str = "SELECT notice FROM sessions WHERE session = ?1 AND notice IS NOT NULL";
 const TOLD: &str = "UPDATE sessions SET notice = NULL WHERE session = ?1";
 const END: &str = "DELETE FROM sessions WHERE session = ?1";
+/// There are few.
+const TELL_NOTHING: &str = "UPDATE sessions SET notice = NULL WHERE notice IS NOT NULL";
 const FORGET: &str = "DELETE FROM sessions WHERE session IN (SELECT session FROM sessions WHERE seen_at < ?1 \
     ORDER BY seen_at LIMIT ?2)";
 
@@ -46,6 +48,7 @@ fn write(db: &impl Prepare, seals: &Seals, write: &SessionWrite) -> DbResult<usi
         SessionWrite::Tell(id, notice) => execute(db, TELL, params![id.0, sealed(db, seals, id, notice)?]),
         SessionWrite::Told(id, notice) => told(db, seals, id, notice),
         SessionWrite::End(id) => execute(db, END, params![id.0]),
+        SessionWrite::TellNothing => execute(db, TELL_NOTHING, []),
     }
 }
 

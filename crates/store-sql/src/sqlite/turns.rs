@@ -5,7 +5,7 @@
 ///
 /// Linux by default gives a thread that wakes the core of one that has been running, at whose first changeset the writer
 /// would begin to commit: with 64 requests in flight, batches of four. Where it cannot be had, everything works without.
-/// The crate sets a niceness with the policy: 0, also where the process was given another one and may change it.
+/// The crate sets a niceness with the policy: the one that the thread has, which is what somebody asked for.
 pub(super) fn wait_for_turn() {
     #[cfg(target_os = "linux")]
     {
@@ -14,12 +14,17 @@ pub(super) fn wait_for_turn() {
             set_thread_priority_and_policy, thread_native_id,
         };
 
-        // Of 99: as a niceness, 0.
-        let Ok(as_ever) = ThreadPriorityValue::try_from(48) else {
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+        // Of the thread that asks, since Linux keeps one for each.
+        let niceness = rustix::process::getpriority_process(None).unwrap_or(0);
+        // The crate has a scale of its own, of which several values are one niceness.
+        let scale = (0..=*ThreadPriorityValue::MAX).filter_map(|value| ThreadPriorityValue::try_from(value).ok());
+        let mut scale = scale.map(ThreadPriority::Crossplatform);
+        let Some(as_ever) = scale.find(|priority| priority.to_posix(policy).is_ok_and(|found| found == niceness))
+        else {
             return;
         };
-        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
-        let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(as_ever), policy);
+        let set = set_thread_priority_and_policy(thread_native_id(), as_ever, policy);
         if let Err(error) = set {
             tracing::debug!(?error, "a thread of the store keeps its turn or its niceness");
         }

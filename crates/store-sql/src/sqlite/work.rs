@@ -23,6 +23,8 @@ pub(super) enum Work {
     Check,
     /// To have done what was answered before it was durable.
     CatchUp,
+    /// To have what was left behind in these pages zeroed.
+    ZeroGaps(Vec<u32>),
     /// To have all of the log moved into the file, and the log cut to nothing.
     EmptyLog,
 }
@@ -35,4 +37,9 @@ pub(super) enum Done {
     Sealed(Walked),
     Checked,
     CaughtUp,
+}
+
+/// Values that a changeset seals at most: a delivery has three.
+pub(super) fn most_sealed(changes: &Changeset) -> u32 {
+    u32::try_from(changes.write.len()).map_or(u32::MAX, |writes| writes.saturating_mul(3))
 }

@@ -18,6 +18,7 @@ use super::checkpoint::{Checkpointer, move_log};
 use super::data_keys::ensure;
 use super::failure::Failure;
 use super::forget;
+use super::gaps;
 use super::made::Made;
 use super::names::Names;
 use super::open::{Mover, SqliteOptions};
@@ -27,7 +28,7 @@ use super::seal_work;
 use super::session_work;
 use super::statements::Statements;
 use super::turns::wait_for_turn;
-use super::work::{Done, Work};
+use super::work::{Done, Work, most_sealed};
 use crate::digest::Digests;
 use crate::sealed::Seals;
 
@@ -342,6 +343,7 @@ impl Writer<'_> {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.db, sql, []).map(|_| Done::Checked)
             }
+            Work::ZeroGaps(pages) => gaps::zero(&self.db, pages).map(|_| Done::CaughtUp),
             Work::CatchUp | Work::EmptyLog => Ok(Done::CaughtUp),
         }
     }
@@ -391,11 +393,6 @@ impl Writer<'_> {
         self.log_pages.store(0, Ordering::Relaxed);
         move_log(self.db.db, &self.failed);
     }
-}
-
-/// Values that a changeset seals at most: a delivery has three.
-fn most_sealed(changes: &Changeset) -> u32 {
-    u32::try_from(changes.write.len()).map_or(u32::MAX, |writes| writes.saturating_mul(3))
 }
 
 #[cfg(test)]

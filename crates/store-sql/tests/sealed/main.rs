@@ -2,6 +2,7 @@
 //! is served, and keys are rotated and come to a store that had none.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod left_behind;
 mod planted;
 mod raw;
 mod rotation;

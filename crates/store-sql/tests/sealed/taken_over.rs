@@ -1,6 +1,7 @@
 //! A store that gets its first key.
 
 use std::fs;
+use std::path::PathBuf;
 
 use upsert_store::Encryption;
 
@@ -22,6 +23,7 @@ async fn seal_all(opened: &Opened) -> usize {
             }
         }
         if sealed == 0 {
+            opened.store().scrub().await.unwrap();
             opened.store().seal_wholly().await.unwrap();
             return all;
         }
@@ -72,20 +74,32 @@ async fn what_is_older_than_the_key_is_read_as_it_is_sealed_by_and_by_and_then_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn once_it_is_sealed_and_vacuumed_nothing_that_was_in_the_clear_is_left_in_the_file() {
+async fn once_all_is_sealed_nothing_that_was_in_the_clear_is_left_in_the_file_its_log_or_a_backup() {
     let place = Place::Sqlite(tempfile::tempdir().unwrap());
     let Place::Sqlite(folder) = &place else { unreachable!() };
+    let holders = || {
+        let files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        let holds = |file: &PathBuf| {
+            let bytes = fs::read(file).unwrap();
+            bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes())
+        };
+        files.filter(holds).collect::<Vec<_>>()
+    };
     let opened = place.open(&[]).await;
-    plant(opened.store(), 1).await;
+    for revision in 1..4 {
+        plant(opened.store(), revision).await;
+    }
     opened.close().await;
+    assert_ne!(holders(), Vec::<PathBuf>::new(), "it is looked for where it is");
     let opened = place.open(&[OLD]).await;
     seal_all(&opened).await;
-    opened.close().await;
+    assert_eq!(holders(), Vec::<PathBuf>::new(), "while it is open");
     let Raw::Sqlite(raw) = Raw::of(&place).await else {
         unreachable!()
     };
-    raw.execute_batch("VACUUM").unwrap();
+    let backup = folder.path().join("backup.db");
+    raw.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
     drop(raw);
-    let bytes = fs::read(Place::file(folder)).unwrap();
-    assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()));
+    opened.close().await;
+    assert_eq!(holders(), Vec::<PathBuf>::new(), "closed, and in a backup");
 }

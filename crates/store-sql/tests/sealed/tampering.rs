@@ -90,3 +90,25 @@ async fn what_was_flipped_cut_swapped_or_rolled_back_is_refused() {
         is_refused(&place, cases()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_store_is_not_taken_for_one_that_is_not_because_its_own_key_was_replaced() {
+    for place in places() {
+        let opened = place.open(&[OLD]).await;
+        plant(opened.store(), 1).await;
+        let raw = Raw::of(&place).await;
+        let cells = raw.cells().await;
+        let own = cells.iter().find(|cell| cell.table == "secret" && cell.is_sealed());
+        let own = own.unwrap();
+        opened.close().await;
+        raw.set(own, &[9; 16]).await;
+        for keys in [&[OLD][..], &[]] {
+            let refused = place.try_open(super::ring(keys)).await.err();
+            assert!(refused.is_some(), "{keys:?}");
+        }
+        raw.set(own, &own.bytes).await;
+        let opened = place.open(&[OLD]).await;
+        super::planted::all_is_there(opened.store()).await;
+        opened.close().await;
+    }
+}

@@ -42,6 +42,19 @@ impl ErasureStore for MemoryStore {
         self.of(merchant, |tables| tables.erasures.get(&id).cloned())
     }
 
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError> {
+        self.of(merchant, |tables| !tables.erasures.is_empty())
+    }
+
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError> {
+        self.of(merchant, |tables| {
+            let ids: BTreeSet<&ErasureId> = ids.iter().collect();
+            ids.into_iter()
+                .filter_map(|id| tables.erasures.get(id).cloned())
+                .collect()
+        })
+    }
+
     async fn open_erasures(
         &self,
         after: Option<&ErasureRecord>,

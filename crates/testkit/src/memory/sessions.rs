@@ -49,6 +49,7 @@ impl SessionStore for MemoryStore {
                 }
             }
             SessionWrite::End(id) => drop(tables.1.remove(id)),
+            SessionWrite::TellNothing => tables.1.values_mut().for_each(|session| session.notice = None),
         }
         Ok(())
     }

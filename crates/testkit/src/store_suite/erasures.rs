@@ -5,7 +5,7 @@ use std::sync::Arc;
 use upsert_core::{ErasureId, Identifier};
 use upsert_store::{
     Changeset, DeliveryState, ErasedRecord, ErasureRecord, Expect, IncomingFilter, IncomingState, KeptAnswerKey, Left,
-    OutgoingState, Store, StoredAnswer, TombstoneKey, UpsertState, Write,
+    OutgoingState, RecordId, Store, StoredAnswer, TombstoneKey, UpsertState, Write,
 };
 
 use super::{holds, put};
@@ -20,6 +20,7 @@ pub(super) fn erasure(merchant: &str, number: u128) -> ErasureRecord {
     erasure.vendors = vec![ErasedRecord {
         connection: "crm".to_owned(),
         record: Some("0a0b".to_owned()),
+        id: Some(RecordId("v-1".to_owned())),
         left: Left::Record,
     }];
     erasure.held = [email("a@example.com").kind].into();
@@ -56,7 +57,7 @@ pub(super) async fn an_erasure_comes_back_as_it_was_put_and_is_expected_at_its_r
     assert_eq!(store.erasure("acme", first.id).await.unwrap(), Some(first.clone()));
     assert_eq!(store.erasure("globex", first.id).await.unwrap(), None);
     let expected = first.change();
-    first.note_record("erp", "0c".to_owned());
+    first.note_record("erp", "0c".to_owned(), RecordId("v-2".to_owned()));
     first.lift(seconds(5));
     assert!(holds(&*store, expected).await);
     put(&*store, vec![Write::PutErasure(first.clone())]).await;
@@ -77,6 +78,11 @@ pub(super) async fn erasures_are_open_until_they_have_ended(store: Arc<dyn Store
     let _it_is_expected_nowhere = ended.change();
     ended.end(seconds(9));
     put(&*store, vec![Write::PutErasure(ended)]).await;
+    let ids = [3, 9, 1, 3].map(|number| ErasureId::of(customer_id(number)));
+    let several = store.erasures("acme", &ids).await.unwrap();
+    assert_eq!(several, [erasure("acme", 1), erasure("acme", 3)], "by id, once each");
+    assert!(store.erasures("initech", &ids).await.unwrap().is_empty());
+    assert!(store.has_erasures("acme").await.unwrap() && !store.has_erasures("initech").await.unwrap());
     let mut after = None;
     let mut open = Vec::new();
     loop {

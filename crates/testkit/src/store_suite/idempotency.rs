@@ -77,6 +77,21 @@ pub(super) async fn a_new_record_takes_the_place_of_an_expired_one(store: Arc<dy
     );
 }
 
+/// It is a digest: one in 256 begins with any byte there is.
+pub(super) async fn a_fingerprint_is_what_it_was_however_it_begins(store: Arc<dyn Store>) {
+    for first in 0..=u8::MAX {
+        let mut fingerprint = [1; 32];
+        fingerprint[0] = first;
+        let record = IdempotencyRecord {
+            fingerprint,
+            ..expiring(first, 60)
+        };
+        put(&*store, vec![Write::PutIdempotency(record.clone())]).await;
+        let kept = store.idempotency("acme", &[first; 32], noon()).await.unwrap();
+        assert_eq!(kept, Some(record));
+    }
+}
+
 pub(super) async fn the_longest_expired_are_forgotten_first(store: Arc<dyn Store>) {
     let writes = [(1, 30), (2, 10), (3, 20), (4, 40)].map(|(key, at)| Write::PutIdempotency(expiring(key, at)));
     put(&*store, writes.to_vec()).await;

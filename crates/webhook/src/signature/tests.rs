@@ -123,6 +123,53 @@ fn a_timestamp_is_decimal_digits_and_an_id_is_not_empty() {
 }
 
 #[test]
+fn a_sender_may_call_the_headers_as_it_did_before_there_was_a_standard_but_not_mix_them() {
+    let verifier = standard(&[SECRET]);
+    let now = at(1_649_367_553);
+    let signature = sign(&[key(SECRET)], ID, now, BODY);
+    let svix = [
+        ("svix-id", ID),
+        ("svix-timestamp", "1649367553"),
+        ("svix-signature", &signature),
+    ];
+    assert_eq!(judge(&verifier, &svix, BODY, now), Ok(()));
+    assert_eq!(judge(&verifier, &svix, b"other", now), Err(Forged::Mismatch));
+    let missing = |name: &str| Err(Forged::Missing(name.to_owned()));
+    assert_eq!(judge(&verifier, &svix[..2], BODY, now), missing("svix-signature"));
+    // Whoever adds another id under the other name has to sign it.
+    for (more, found) in [
+        (("webhook-id", "msg_other"), missing("webhook-timestamp")),
+        (("webhook-signature", signature.as_str()), missing("webhook-id")),
+    ] {
+        let headers = [&svix[..], &[more]].concat();
+        assert_eq!(judge(&verifier, &headers, BODY, now), found);
+    }
+}
+
+#[test]
+fn by_either_name_the_id_is_the_one_that_is_signed() {
+    let verifier = standard(&[SECRET]);
+    let hmac = Verifier::Hmac(hmac(HmacHash::Sha256, SignatureEncoding::Hex, "secret"));
+    for (headers, is_signed) in [
+        (&[("svix-id", "one")][..], "one"),
+        (&[("webhook-id", "one"), ("svix-id", "two")], "one"),
+    ] {
+        let headers: BTreeMap<&str, &str> = headers.iter().copied().collect();
+        let header = |name: &str| headers.get(name).map(|value| (*value).to_owned());
+        let received = Received {
+            header: &header,
+            method: "POST",
+            body: BODY,
+        };
+        for name in ["webhook-id", "svix-id"] {
+            assert!(verifier.signs_id(name) && !hmac.signs_id(name));
+            assert_eq!(verifier.header(&received, name).as_deref(), Some(is_signed));
+            assert_eq!(hmac.header(&received, name), header(name));
+        }
+    }
+}
+
+#[test]
 fn the_signature_is_judged_first_and_then_the_time_either_way() {
     let verifier = standard(&[SECRET]);
     for (second, believed) in [(-301, false), (-300, true), (0, true), (300, true), (301, false)] {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, json};
 use upsert_core::field::Rule;
-use upsert_core::{CustomerId, ErasureId, Field, Kind, Unreadable, UpsertId, Value};
+use upsert_core::{CustomerId, ErasureId, Field, Unreadable, UpsertId, Value};
 
 use super::{SECRET, change, ignored, noon, open, secret, some_secret};
 use crate::{
     Address, Addresses, Customer, CustomerRecord, ErasedVendor, Erasure, HistoryEntry, Left, Link, LinkState,
-    LinkedCustomer, Notifications, Service, Status, VendorCustomer, VendorCustomerPage,
+    LinkedCustomer, Notifications, Service, VendorCustomer, VendorCustomerPage,
 };
 
 fn address(of: &str) -> Address {
@@ -26,7 +26,7 @@ fn address(of: &str) -> Address {
 pub(crate) fn customer() -> Customer {
     Customer {
         reference: some_secret("reference"),
-        kind: Some(Kind::Person),
+        kind: Some("person".to_owned()),
         given_name: some_secret("given name"),
         middle_name: some_secret("middle name"),
         family_name: some_secret("family name"),
@@ -34,7 +34,7 @@ pub(crate) fn customer() -> Customer {
         tax_id: some_secret("tax id"),
         email: some_secret("e-mail"),
         phone: some_secret("phone"),
-        status: Some(Status::Active),
+        status: Some("active".to_owned()),
         verified: Some(true),
         addresses: Addresses {
             billing: address("billing"),

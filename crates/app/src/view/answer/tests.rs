@@ -1,5 +1,6 @@
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
+use upsert_api::MASK;
 use upsert_core::{CustomerPatch, Field, Patch, Value};
 use upsert_store::Progress;
 use upsert_testkit::records::{
@@ -134,11 +135,14 @@ fn what_the_caller_has_sent_itself_stays_in_an_answer_and_in_a_problem() {
 fn who_may_read_customers_gets_the_very_bytes_and_what_cannot_be_read_is_covered() {
     let whole = answer(DeliveryState::Succeeded);
     assert_eq!(whole.clone().seen_by(Visibility::Whole, Own::default()), whole);
-    let strange = Answer {
-        body: "Ada Lee".to_owned(),
-        ..whole
-    };
-    assert_eq!(strange.seen_by(Visibility::Masked, Own::default()).body, MASK);
+    for body in ["Ada Lee", r#"{"name":"Ada Lee"}"#] {
+        let strange = Answer {
+            body: body.to_owned(),
+            ..whole.clone()
+        };
+        let covered = strange.seen_by(Visibility::Masked, Own::default());
+        assert_eq!(shown(&covered), json!({ "upsert_id": whole.upsert }));
+    }
 }
 
 #[test]

@@ -70,21 +70,47 @@ async fn a_proxy_that_is_trusted_is_not_one_address_but_its_clients_are() {
 #[tokio::test(start_paused = true)]
 async fn strangers_spend_one_budget_of_bytes_and_the_oldest_goes_when_it_is_spent() {
     let connections = connections(8, 8, 4 * LEAST_COST);
-    let places: Vec<Place> = (1..=2).filter_map(|last| connections.admit(address(last))).collect();
-    places[1].0.begins();
+    let mut places: Vec<Place> = (1..=2).filter_map(|last| connections.admit(address(last))).collect();
+    assert_eq!(connections.budget.spent(), 2 * SILENT_COST);
+    for place in &places {
+        place.0.speaks().await;
+    }
+    places[1].0.begins(Body::Length(usize::MAX));
     places[1].0.received(LEAST_COST);
     assert!(!is_cut(&places[0]).await && !is_cut(&places[1]).await);
     places[1].0.received(1);
     assert!(is_cut(&places[0]).await && !is_cut(&places[1]).await);
-    places[1].0.answered();
-    assert_eq!(connections.spent.load(Ordering::Relaxed), LEAST_COST);
-    places[1].0.shows_key();
-    places[1].0.received(10 * LEAST_COST);
-    assert_eq!(connections.spent.load(Ordering::Relaxed), 0);
-    places[1].0.is_stranger(None);
-    assert_eq!(connections.spent.load(Ordering::Relaxed), LEAST_COST);
+    places.remove(0);
+    places[0].0.answered();
+    assert_eq!(connections.budget.spent(), LEAST_COST);
+    places[0].0.shows_key();
+    places[0].0.received(10 * LEAST_COST);
+    assert_eq!(connections.budget.spent(), 0);
+    places[0].0.is_stranger(None);
+    assert_eq!(connections.budget.spent(), LEAST_COST);
     drop(places);
-    assert_eq!(connections.spent.load(Ordering::Relaxed), 0);
+    assert_eq!(connections.budget.spent(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_cut_costs_what_it_did_until_it_is_gone_and_others_wait_for_that() {
+    let connections = connections(8, 8, 2 * LEAST_COST);
+    let places: Vec<Place> = (1..=3).filter_map(|last| connections.admit(address(last))).collect();
+    let [first, second, third] = places.try_into().unwrap();
+    first.0.speaks().await;
+    second.0.speaks().await;
+    assert!(connections.budget.spent() > 2 * LEAST_COST, "the third is there");
+    assert!(is_cut(&first).await, "it makes room");
+    let mut speaking = std::pin::pin!(third.0.speaks());
+    tokio::select! {
+        biased;
+        () = &mut speaking => panic!("there is no room yet"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(!is_cut(&second).await, "one was enough");
+    drop(first);
+    speaking.await;
+    assert_eq!(connections.budget.spent(), 2 * LEAST_COST);
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +120,7 @@ async fn when_all_have_keys_the_one_that_idles_longest_makes_room_and_else_nobod
         .filter_map(|last| {
             let place = connections.admit(address(last))?;
             place.0.shows_key();
-            place.0.begins();
+            place.0.begins(Body::Length(0));
             Some(place)
         })
         .collect();

@@ -1,5 +1,7 @@
 //! Questions about erasures, and what is asked while one is made.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -17,6 +19,10 @@ use crate::copy::form;
 use crate::kept::{ERASED, certificate_hash, limit, tombstone_digest};
 
 const ERASURE: &str = "SELECT id, revision, body FROM erasures WHERE merchant = $1 AND id = $2";
+const ANY: &str = "SELECT 1 AS one FROM erasures WHERE merchant = $1 LIMIT 1";
+/// Each is looked up by itself (see `IDENTIFY`).
+const ERASURES: &str = "SELECT e.id, e.revision, e.body FROM unnest($2::uuid[]) AS w(erasure) CROSS JOIN LATERAL ( \
+    SELECT id, revision, body FROM erasures WHERE merchant = $1 AND id = w.erasure OFFSET 0) e ORDER BY e.id";
 const OPEN: &str = "SELECT merchant, id, revision, body FROM erasures WHERE open AND (merchant, id) > ($1, $2) \
     ORDER BY merchant, id LIMIT $3";
 const UPSERTS_OF: &str =
@@ -32,6 +38,23 @@ impl ErasureStore for PostgresStore {
         let question = async {
             let row = first(&client, ERASURE, &[&merchant, id.as_uuid()]).await?;
             row.map(|row| client.body(&row, &form::ERASURES, merchant)).transpose()
+        };
+        self.patiently(question).await
+    }
+
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError> {
+        let client = self.client().await?;
+        let question = async { Ok(first(&client, ANY, &[&merchant]).await?.is_some()) };
+        self.patiently(question).await
+    }
+
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError> {
+        let ids: BTreeSet<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let client = self.client().await?;
+        let question = async {
+            let rows = all(&client, ERASURES, &[&merchant, &ids]).await?;
+            client.bodies(&rows, &form::ERASURES, merchant)
         };
         self.patiently(question).await
     }

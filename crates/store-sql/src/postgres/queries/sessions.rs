@@ -26,6 +26,8 @@ const TELL: &str = "UPDATE sessions SET notice = $2 WHERE session = $1";
 const NOTICE: &str = "SELECT session, notice FROM sessions WHERE session = $1 AND notice IS NOT NULL";
 const TOLD: &str = "UPDATE sessions SET notice = NULL WHERE session = $1 AND notice = $2";
 const END: &str = "DELETE FROM sessions WHERE session = $1";
+/// There are few.
+const TELL_NOTHING: &str = "UPDATE sessions SET notice = NULL WHERE notice IS NOT NULL";
 /// What somebody else is at is left for the next time.
 const FORGET: &str = "DELETE FROM sessions WHERE session IN (SELECT session FROM sessions WHERE seen_at < $1 \
     ORDER BY seen_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
@@ -55,6 +57,7 @@ async fn write(client: &Client, write: &SessionWrite) -> DbResult<()> {
         }
         SessionWrite::Told(id, notice) => return told(client, id, notice).await,
         SessionWrite::End(id) => execute(client, END, &[&id.0.as_slice()]).await?,
+        SessionWrite::TellNothing => execute(client, TELL_NOTHING, &[]).await?,
     };
     Ok(())
 }

@@ -1,0 +1,150 @@
+//! `events list`: one row an event, newest first.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::error::ErrorKind;
+use jiff::Timestamp;
+use upsert_api::{Direction, Event, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Page, Texts};
+use upsert_core::{CustomerId, Word};
+
+use super::which::Which;
+use crate::api::Api;
+use crate::arguments::{word, wrong};
+use crate::import::target::Target;
+use crate::show::{ago, counted, cut, keep_whole, or_dash, place, plain, table};
+use crate::{moment, output};
+
+const MOST_WORDS: usize = 80;
+
+const EXAMPLES: &str = "Examples:
+  upsert-gateway events list in --state failed
+  upsert-gateway events list in --merchant acme --source shop --since 2h
+  upsert-gateway events list out --endpoint audit --state pending,retrying --all --json";
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES, mut_arg("merchant", |arg| arg.help("Only this merchant's")))]
+pub(super) struct ListArguments {
+    /// in: those that came in; out: those that go out
+    #[arg(value_name = "in|out", value_parser = word::<Direction>)]
+    direction: Direction,
+    /// failed (dead letters) and others, as the API has them; several with commas
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    state: Vec<String>,
+    /// The customer, cus_… (in)
+    #[arg(long, value_name = "ID")]
+    customer: Option<CustomerId>,
+    #[command(flatten)]
+    which: Which,
+    /// How many at the most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// All that match
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Go on where a list ended before (its next_cursor)
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON: one page, however many it took
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
+    let filters = filters(arguments)?;
+    let api = Api::new(&arguments.target)?;
+    let most = (!arguments.all).then(|| usize::try_from(arguments.limit).unwrap_or(usize::MAX));
+    let path = format!("v1/events/{}", arguments.direction);
+    let page = api.gather(&path, &filters, arguments.cursor.clone(), most).await?;
+    output::say(arguments.json, &page.raw, || shown(&page.value, moment::now()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn filters(arguments: &ListArguments) -> anyhow::Result<Texts> {
+    let mut texts = arguments.which.texts(arguments.direction)?;
+    for state in &arguments.state {
+        match arguments.direction {
+            Direction::In => known::<IncomingState>(state)?,
+            Direction::Out => known::<OutgoingState>(state)?,
+        }
+    }
+    if !arguments.state.is_empty() {
+        texts.insert("state".to_owned(), arguments.state.join(","));
+    }
+    match (arguments.customer, arguments.direction) {
+        (None, _) => {}
+        (Some(customer), Direction::In) => {
+            texts.insert("customer_id".to_owned(), customer.to_string());
+        }
+        (Some(_), Direction::Out) => {
+            let text = "--customer says nothing about events of this direction (out)";
+            return Err(wrong(ErrorKind::ArgumentConflict, text));
+        }
+    }
+    Ok(texts)
+}
+
+fn known<T: Word>(state: &str) -> anyhow::Result<()> {
+    match word::<T>(state) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(wrong(
+            ErrorKind::InvalidValue,
+            format!("--state {}: {error}", plain(state)),
+        )),
+    }
+}
+
+fn shown(page: &Page<Event>, now: Timestamp) -> String {
+    if page.data.is_empty() {
+        return "No event matches.".to_owned();
+    }
+    let mut table = table(&["event", "of", "state"]);
+    for event in &page.data {
+        table.add_row(match event {
+            Event::Incoming(event) => incoming(event, now),
+            Event::Outgoing(event) => outgoing(event, now),
+        });
+    }
+    keep_whole(&mut table, 0, 30);
+    let count = counted(page.data.len(), "event", "events");
+    let more = match &page.next_cursor {
+        Some(cursor) => format!("; there are more: --all, or --cursor {}", plain(cursor)),
+        None => String::new(),
+    };
+    format!("{}\n{count}{more}", table.trim_fmt())
+}
+
+fn incoming(event: &IncomingEvent, now: Timestamp) -> [String; 3] {
+    let why = event.problem.as_ref().map(|problem| &problem.detail);
+    [
+        format!("{}\n{}", event.id, or_dash(event.customer_id)),
+        format!(
+            "{}\n{}",
+            place(&event.merchant_id, &event.source),
+            ago(event.received_at, now)
+        ),
+        how(event.state, why),
+    ]
+}
+
+fn outgoing(event: &OutgoingEvent, now: Timestamp) -> [String; 3] {
+    [
+        format!("{}\n{}", event.id, plain(&event.r#type)),
+        format!(
+            "{}\n{}",
+            place(&event.merchant_id, &event.endpoint),
+            ago(event.created_at, now)
+        ),
+        how(event.state, event.last_error.as_ref()),
+    ]
+}
+
+/// How it stands, and why.
+fn how(state: impl std::fmt::Display, why: Option<&String>) -> String {
+    match why {
+        Some(why) => format!("{state}\n{}", cut(&plain(why), MOST_WORDS)),
+        None => state.to_string(),
+    }
+}
