@@ -129,7 +129,7 @@ impl<'a> Site<'a> {
             let request = self.request(Method::POST, "/gw/v1/customers").bearer_auth(KEY);
             request
                 .header("prefer", "respond-async")
-                .json(&json!({ "email": format!("{more}@example.com") }))
+                .json(&json!({ "email": format!("{more}@example.com"), "given_name": more, "family_name": "Doe", "phone": "+12025550199" }))
         };
         let answer = upsert("lena").send().await.unwrap();
         assert_eq!(answer.status(), 202);

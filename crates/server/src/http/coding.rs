@@ -191,3 +191,38 @@ fn flushed(encoder: &mut GzEncoder<Vec<u8>>, piece: &[u8]) -> io::Result<Vec<u8>
     encoder.flush()?;
     Ok(std::mem::take(encoder.get_mut()))
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, test};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_is_shared_is_coded_for_all_and_what_is_one_callers_is_not() {
+        let name = async |request: HttpRequest| {
+            let shared = name_of(&request, &Bytes::from_static(b"x"));
+            let own = name_of(&request, &Bytes::from(vec![b'x']));
+            format!("{shared:?} {own:?}")
+        };
+        let app = App::new()
+            .route("/metrics", web::get().to(name))
+            .route("/openapi.json", web::get().to(name))
+            .route("/docs/{file}", web::get().to(name))
+            .route("/ops/assets/{version}/{file}", web::get().to(name))
+            .route("/v1/customers", web::get().to(name));
+        let app = test::init_service(app).await;
+        for (path, shared) in [
+            ("/metrics", Some("/metrics")),
+            ("/openapi.json", Some("/openapi.json")),
+            ("/docs/index.css", Some("/docs/{file} index.css")),
+            ("/ops/assets/1/a.js", Some("/ops/assets/{version}/{file} a.js")),
+            ("/ops/assets/2/a.js", Some("/ops/assets/{version}/{file} a.js")),
+            ("/v1/customers", None),
+        ] {
+            let request = test::TestRequest::with_uri(path).to_request();
+            let names = test::call_and_read_body(&app, request).await;
+            assert_eq!(names, format!("{shared:?} None"), "{path}");
+        }
+    }
+}

@@ -61,7 +61,12 @@ pub(crate) async fn unless_none(
     if !has_origins(request.request()) {
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
-    next.call(request).await
+    let mut response = next.call(request).await?;
+    if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        // Nobody was let in who could be told which headers to read.
+        response.headers_mut().remove(ACCESS_CONTROL_EXPOSE_HEADERS);
+    }
+    Ok(response)
 }
 
 /// Whether any page of another origin may call.

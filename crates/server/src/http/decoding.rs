@@ -9,6 +9,7 @@ use actix_web::web::{Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
 use futures_util::StreamExt as _;
 use futures_util::stream::{LocalBoxStream, unfold};
+use tokio::task::yield_now;
 
 use upsert_api::ProblemCode;
 
@@ -100,6 +101,8 @@ impl Gunzip {
 
 /// What is decoded in one step.
 const PIECE: usize = 8 * 1024;
+/// So many in a row, and others have their turn: a little that came may become very much.
+const PIECES_AT_ONCE: usize = 16;
 
 /// A body as far as it is there, up to a limit.
 pub(crate) struct Decoded {
@@ -170,6 +173,7 @@ pub(crate) fn pieces(payload: Payload, encoding: Encoding) -> Pieces {
         gunzip: Gunzip::new(),
         came: Bytes::new(),
         has_more: false,
+        in_a_row: 0,
     });
     Box::pin(unfold(reading, |reading| async move {
         let mut reading = reading?;
@@ -187,12 +191,19 @@ struct Reading {
     came: Bytes,
     /// The last piece was full: there may be more of what came.
     has_more: bool,
+    /// Pieces since others had their turn.
+    in_a_row: usize,
 }
 
 impl Reading {
     async fn next(&mut self) -> Option<Result<Bytes, PayloadError>> {
         loop {
             if !self.came.is_empty() || self.has_more {
+                if self.in_a_row >= PIECES_AT_ONCE {
+                    self.in_a_row = 0;
+                    yield_now().await;
+                }
+                self.in_a_row += 1;
                 match self.piece() {
                     Ok(piece) if piece.is_empty() => {}
                     Ok(piece) => return Some(Ok(piece)),
@@ -279,5 +290,22 @@ mod tests {
             length += piece.len();
         }
         assert_eq!(length, text.len());
+    }
+
+    #[tokio::test]
+    async fn what_is_read_in_pieces_lets_others_have_their_turn() {
+        let chunk = Bytes::from(gzip(&vec![b'\n'; 8 << 20]));
+        let payload = futures_util::stream::iter([Ok(chunk)]).boxed_local();
+        let mut pieces = pieces(Payload::Stream { payload }, Encoding::Gzip);
+        let (mut at_once, mut most) = (0, 0);
+        loop {
+            match futures_util::poll!(pieces.next()) {
+                std::task::Poll::Ready(Some(_)) => at_once += 1,
+                std::task::Poll::Ready(None) => break,
+                std::task::Poll::Pending => at_once = 0,
+            }
+            most = most.max(at_once);
+        }
+        assert!(most <= PIECES_AT_ONCE, "{most} pieces without a pause");
     }
 }

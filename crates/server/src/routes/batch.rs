@@ -14,6 +14,7 @@ use crate::http::decoding::{self, Encoding};
 use crate::http::headers::Wishes;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
+use crate::http::mount;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
 use crate::routes::reply::PREFERENCE_APPLIED;
@@ -76,6 +77,7 @@ pub(crate) async fn upsert_batch(
         merchant: caller.merchant.id.clone(),
         wishes,
         request_id,
+        base: mount::of(&request),
         line_limit: state.served.load().body_limit,
         state: state.clone(),
     };

@@ -214,3 +214,73 @@ async fn a_batch_may_be_coded_both_ways_and_each_line_is_answered_before_the_nex
     );
     served.running.stop().await;
 }
+
+#[tokio::test]
+async fn a_body_where_there_is_nothing_to_say_is_judged_without_its_coding() {
+    let served = ConfigSnapshot::start().await;
+    let pause = |coding: &'static str, body: Vec<u8>| {
+        let request = served.request(Method::POST, "/v1/connections/acme/ledger/pause", "acme");
+        let request = request.header("Content-Type", "application/json");
+        request.header("Content-Encoding", coding).body(body).send()
+    };
+    for (coding, body, status, code) in [
+        ("gzip", gzip(b"{}"), 200, None),
+        ("gzip", gzip(b"{\"why\":\"x\"}"), 422, Some("validation_failed")),
+        ("gzip", gzip(&vec![b' '; 10_000_000]), 413, Some("body_too_large")),
+        ("gzip", b"{}".to_vec(), 400, Some("malformed_json")),
+        ("br", gzip(b"{}"), 415, Some("unsupported_media_type")),
+    ] {
+        let answer = pause(coding, body).await.unwrap();
+        assert_eq!(answer.status(), status, "{code:?}");
+        let told: Json = answer.json().await.unwrap();
+        assert_eq!(told["code"].as_str(), code, "{told}");
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_of_a_batch_is_as_long_as_it_is_without_the_coding() {
+    let served = ConfigSnapshot::start().await;
+    let mut lines = b"{\"email\":\"ann@example.com\"}\n".to_vec();
+    // Some kilobytes on the wire, twice.
+    lines.extend(vec![b'x'; 20_000_000]);
+    lines.extend(vec![b'\n'; 20_000_000]);
+    lines.extend(b"{\"email\":\"bob@example.com\"}\n");
+    let request = served.request(Method::POST, "/v1/customers/batch", "acme");
+    let request = request
+        .header("Content-Type", "application/x-ndjson")
+        .header("Content-Encoding", "gzip");
+    let answer = request.body(gzip(&lines)).send().await.unwrap().text().await.unwrap();
+    let mut told: Vec<(Json, Json)> = answer
+        .lines()
+        .map(|line| serde_json::from_str::<Json>(line).unwrap())
+        .map(|line| (line["status"].clone(), line["problem"]["code"].clone()))
+        .collect();
+    told.sort_by_key(|(status, _)| status.is_null());
+    assert_eq!(
+        told,
+        [
+            (json!(201), Json::Null),
+            (json!(201), Json::Null),
+            (Json::Null, json!("body_too_large"))
+        ]
+    );
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_with_an_address_of_their_own_are_compressed_and_have_a_head_too() {
+    let served = ConfigSnapshot::with("metrics_bind = \"127.0.0.1:0\"").await;
+    let url = format!("http://{}/metrics", served.running.metrics_addr.unwrap());
+    let packed = plain()
+        .get(&url)
+        .header("Accept-Encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
+    assert!(unpacked(packed).await.contains("upsert_gateway_"));
+    let head = plain().head(&url).send().await.unwrap();
+    assert_eq!(head.status(), 200);
+    assert!(head.bytes().await.unwrap().is_empty());
+    served.running.stop().await;
+}

@@ -11,6 +11,7 @@
 mod answers;
 mod audit;
 mod audit_chain;
+mod below;
 mod codings;
 mod cors;
 mod covered;
