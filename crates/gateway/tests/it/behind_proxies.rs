@@ -60,6 +60,22 @@ fn three_thousand_rows_come_through_an_nginx_with_its_defaults() {
 }
 
 #[test]
+fn a_path_in_the_address_is_kept_with_and_without_its_slash() {
+    let demo = Demo::start(&[]);
+    let site = fs::read_to_string(workspace("deploy/nginx/prefix.conf")).unwrap();
+    let nginx = Nginx::start(&site, demo.url().trim_start_matches("http://").parse().unwrap());
+    let file = demo.folder.join("people.ndjson");
+    for (count, path) in [(3, "/gw"), (5, "/gw/")] {
+        fs::write(&file, rows(count, 0)).unwrap();
+        let url = format!("http://{}{path}", nginx.address());
+        let output = import(&demo, &url, file.to_str().unwrap());
+        assert_eq!(output.status.code(), Some(0), "{path}: {}", stderr(&output));
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(told["accepted"], Value::from(count), "{told:#}");
+    }
+}
+
+#[test]
 fn a_request_that_a_proxy_lets_not_through_is_told_as_what_it_is() {
     let demo = Demo::start(&[]);
     let nginx = nginx(&demo, "client_max_body_size 10k;");
