@@ -75,7 +75,10 @@ pub fn text(raw: &str, rule: TextRule) -> Result<String, Refused> {
         return within(given.to_owned(), rule.max_chars);
     }
     let lines = match rule.line_breaks {
-        LineBreaks::Joined => joined(given, ", "),
+        LineBreaks::Joined => match joined(given, ", ") {
+            lines if lines.is_empty() => return Err(Refused::empty()),
+            lines => lines,
+        },
         LineBreaks::Kept => given.to_owned(),
         LineBreaks::Blank | LineBreaks::Refused if given.contains(is_line_break) => {
             let detail = "holds a line break, and is to be one line";
@@ -101,21 +104,21 @@ fn within(text: String, max_chars: usize) -> Result<String, Refused> {
 
 /// The lines of a text that say something, with this between them.
 pub(crate) fn joined(text: &str, between: &str) -> String {
-    let lines = text.split(is_line_break).map(trimmed).filter(|line| !line.is_empty());
     // `12 High St,` ends a line where the comma is ours.
-    let lines = lines.map(|line| {
-        if between == ", " {
-            line.trim_end_matches([',', ' '])
-        } else {
-            line
-        }
-    });
-    lines.collect::<Vec<_>>().join(between)
+    let is_ours = |c: char| (c == ',' && between == ", ") || is_unseen(c);
+    let lines = text
+        .split(is_line_break)
+        .map(|line| trimmed(line).trim_end_matches(is_ours));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(between)
 }
 
 /// Without what nobody sees at its ends: blanks of every kind, and marks of direction and form.
 pub fn trimmed(raw: &str) -> &str {
-    raw.trim_matches(|c: char| c.is_whitespace() || is_format(c))
+    raw.trim_matches(is_unseen)
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || is_format(c)
 }
 
 /// Characters that have no shape of their own: marks of direction, joiners, variation selectors, the byte order mark.
@@ -212,6 +215,16 @@ mod tests {
             "12 High St, Flat 3"
         );
         assert_eq!(joined("a,\nb", " "), "a, b");
+        for (given, expected) in [
+            ("12 High St,\n,\n , ,\nFlat 3,", "12 High St, Flat 3"),
+            ("12 High St\nFlat 3\u{a0},", "12 High St, Flat 3"),
+            (",\n12 High St\n,", "12 High St"),
+        ] {
+            let read = text(given, with(LineBreaks::Joined)).unwrap();
+            assert_eq!(read, expected, "{given:?}");
+            assert_eq!(text(&read, with(LineBreaks::Joined)).unwrap(), expected);
+        }
+        assert_eq!(text(",\n,", with(LineBreaks::Joined)), Err(Refused::empty()));
         assert_eq!(text("a\n\tb", with(LineBreaks::Kept)).unwrap(), "a\n\tb");
         assert_eq!(
             text("a\u{7}b", with(LineBreaks::Kept)).unwrap_err().code,
@@ -221,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_canonicalised_once_stays_as_it_is(raw in "(\\PC|[\n\r\t\u{85}\u{2028}]){0,40}", rule in 0..4usize) {
+        fn what_was_canonicalised_once_stays_as_it_is(raw in "(\\PC|[a, \u{a0}\n\r\t\u{85}\u{2028}]){0,40}", rule in 0..4usize) {
             let rules = [LineBreaks::Kept, LineBreaks::Joined, LineBreaks::Blank, LineBreaks::Refused];
             if let Ok(once) = text(&raw, with(rules[rule])) {
                 prop_assert_eq!(text(&once, with(rules[rule])), Ok(once.clone()));

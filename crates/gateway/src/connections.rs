@@ -8,8 +8,7 @@ use upsert_api::{Connection, Page};
 
 use crate::api::{self, Answered, Api};
 use crate::each::each;
-use crate::import::target::Target;
-use crate::place::Place;
+use crate::place::{DoArguments, ListArguments, Place};
 use crate::show::connection::{state_of, table_of};
 use crate::{moment, output};
 
@@ -29,29 +28,6 @@ enum Action {
     /// Send again: ends a pause, the vendor's `Retry-After`, and the time that a breaker is open for
     #[command(after_help = "Example:\n  upsert-gateway connections resume acme/crm acme/wallet")]
     Resume(DoArguments),
-}
-
-#[derive(Args)]
-#[command(mut_arg("merchant", |arg| arg.help("Only this merchant's")))]
-struct ListArguments {
-    #[command(flatten)]
-    target: Target,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-#[command(mut_arg("merchant", |arg| arg.hide(true)))]
-struct DoArguments {
-    /// The connections, each a merchant and a name, such as acme/crm
-    #[arg(value_name = "MERCHANT/NAME", required = true)]
-    places: Vec<Place>,
-    #[command(flatten)]
-    target: Target,
-    /// Print the gateway's answers as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(arguments: ConnectionsArguments) -> anyhow::Result<ExitCode> {

@@ -8,9 +8,8 @@ use upsert_api::{Endpoint, EndpointTest, Webhooks};
 
 use crate::api::{self, Answered, Api};
 use crate::each::each;
-use crate::import::target::Target;
 use crate::output;
-use crate::place::Place;
+use crate::place::{DoArguments, ListArguments, Place};
 use crate::show::{age, counted, cut, keep_whole, or_dash, place, plain, table};
 
 #[derive(Args)]
@@ -35,29 +34,6 @@ const TEST: &str = "Example:
   upsert-gateway endpoints test acme/audit
 
 Exit codes: 0 every endpoint took it, 1 one did not, 2 wrong usage.";
-
-#[derive(Args)]
-#[command(mut_arg("merchant", |arg| arg.help("Only this merchant's")))]
-struct ListArguments {
-    #[command(flatten)]
-    target: Target,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-#[command(mut_arg("merchant", |arg| arg.hide(true)))]
-struct DoArguments {
-    /// The endpoints, each a merchant and a name, such as acme/audit
-    #[arg(value_name = "MERCHANT/NAME", required = true)]
-    places: Vec<Place>,
-    #[command(flatten)]
-    target: Target,
-    /// Print the gateway's answers as JSON
-    #[arg(long)]
-    json: bool,
-}
 
 pub(crate) async fn run(arguments: EndpointsArguments) -> anyhow::Result<ExitCode> {
     match arguments.action {

@@ -24,6 +24,7 @@ mod keys;
 mod merchants;
 mod moment;
 mod output;
+mod paging;
 mod place;
 mod pointer;
 mod private;

@@ -3,7 +3,35 @@
 use std::fmt;
 use std::str::FromStr;
 
+use clap::Args;
+
+use crate::import::target::Target;
 use crate::show;
+
+/// Shows all of a kind.
+#[derive(Args)]
+#[command(mut_arg("merchant", |arg| arg.help("Only this merchant's")))]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Does something to each of some.
+#[derive(Args)]
+#[command(mut_arg("merchant", |arg| arg.hide(true)))]
+pub(crate) struct DoArguments {
+    /// Which, each a merchant and a name, such as acme/crm
+    #[arg(value_name = "MERCHANT/NAME", required = true)]
+    pub(crate) places: Vec<Place>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Print the gateway's answers as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// A connection or an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use upsert_api::{AuditAction, AuditEntry, AuditFilter, Page};
 use crate::api::Api;
 use crate::arguments::word;
 use crate::import::target::Target;
-use crate::show::{ago, counted, keep_whole, plain, table};
-use crate::{moment, output};
+use crate::paging::Paging;
+use crate::show::{ago, keep_whole, plain, table};
+use crate::{moment, output, paging};
 
 const EXAMPLES: &str = "Examples:
   upsert-gateway audit list --since 2h
@@ -33,15 +34,8 @@ pub(super) struct ListArguments {
     /// Before this moment
     #[arg(long, value_name = "MOMENT", value_parser = moment::parse)]
     until: Option<Timestamp>,
-    /// How many at the most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// All that match
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
-    /// Go on where a list ended before (its next_cursor)
-    #[arg(long, value_name = "CURSOR")]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     target: Target,
     /// Print JSON: one page, however many it took
@@ -53,7 +47,6 @@ pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     // A merchant that is not configured any more has its entries still: it is a filter here, and nobody to speak for.
     let target = arguments.target.for_nobody();
     let api = Api::new(&target)?;
-    let most = (!arguments.all).then(|| usize::try_from(arguments.limit).unwrap_or(usize::MAX));
     let filter = AuditFilter {
         by: arguments.by.clone(),
         merchant: arguments.target.merchant.clone(),
@@ -62,9 +55,7 @@ pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
         until: arguments.until,
         ..AuditFilter::default()
     };
-    let page = api
-        .gather("v1/audit", &filter.texts(), arguments.cursor.clone(), most)
-        .await?;
+    let page = arguments.paging.of(&api, "v1/audit", &filter.texts()).await?;
     output::say(arguments.json, &page.raw, || shown(&page.value, moment::now()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -88,12 +79,7 @@ fn shown(page: &Page<AuditEntry>, now: Timestamp) -> String {
         ]);
     }
     keep_whole(&mut table, 1, 30);
-    let count = counted(page.data.len(), "entry", "entries");
-    let more = match &page.next_cursor {
-        Some(cursor) => format!("; there are more: --all, or --cursor {}", plain(cursor)),
-        None => String::new(),
-    };
-    format!("{}\n{count}{more}", table.trim_fmt())
+    paging::shown(&table, page, "entry", "entries")
 }
 
 /// A member a line.

@@ -9,9 +9,10 @@ use upsert_api::{Delivery, ListedDelivery, Page};
 use super::filters::Filters;
 use crate::api::Api;
 use crate::import::target::Target;
+use crate::paging::Paging;
 use crate::show::delivery::{short_meaning, state};
-use crate::show::{ago, counted, cut, keep_whole, place, plain, table};
-use crate::{moment, output};
+use crate::show::{ago, cut, keep_whole, place, plain, table};
+use crate::{moment, output, paging};
 
 /// More of the vendor's words stand in `deliveries show`.
 const MOST_WORDS: usize = 80;
@@ -26,15 +27,8 @@ const EXAMPLES: &str = "Examples:
 pub(super) struct ListArguments {
     #[command(flatten)]
     filters: Filters,
-    /// How many at the most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// All that match
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
-    /// Go on where a list ended before (its next_cursor)
-    #[arg(long, value_name = "CURSOR")]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     target: Target,
     /// Print JSON: one page, however many it took
@@ -44,11 +38,8 @@ pub(super) struct ListArguments {
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
-    let most = (!arguments.all).then(|| usize::try_from(arguments.limit).unwrap_or(usize::MAX));
     let filters = arguments.filters.given().texts();
-    let page = api
-        .gather("v1/deliveries", &filters, arguments.cursor.clone(), most)
-        .await?;
+    let page = arguments.paging.of(&api, "v1/deliveries", &filters).await?;
     output::say(arguments.json, &page.raw, || shown(&page.value, moment::now()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -68,12 +59,7 @@ fn shown(page: &Page<ListedDelivery>, now: Timestamp) -> String {
         ]);
     }
     keep_whole(&mut table, 0, 30);
-    let count = counted(page.data.len(), "delivery", "deliveries");
-    let more = match &page.next_cursor {
-        Some(cursor) => format!("; there are more: --all, or --cursor {}", plain(cursor)),
-        None => String::new(),
-    };
-    format!("{}\n{count}{more}", table.trim_fmt())
+    paging::shown(&table, page, "delivery", "deliveries")
 }
 
 /// How it stands, and why.

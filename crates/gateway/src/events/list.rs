@@ -12,8 +12,9 @@ use super::which::Which;
 use crate::api::Api;
 use crate::arguments::{word, wrong};
 use crate::import::target::Target;
-use crate::show::{ago, counted, cut, keep_whole, or_dash, place, plain, table};
-use crate::{moment, output};
+use crate::paging::Paging;
+use crate::show::{ago, cut, keep_whole, or_dash, place, plain, table};
+use crate::{moment, output, paging};
 
 const MOST_WORDS: usize = 80;
 
@@ -36,15 +37,8 @@ pub(super) struct ListArguments {
     customer: Option<CustomerId>,
     #[command(flatten)]
     which: Which,
-    /// How many at the most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// All that match
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
-    /// Go on where a list ended before (its next_cursor)
-    #[arg(long, value_name = "CURSOR")]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     target: Target,
     /// Print JSON: one page, however many it took
@@ -55,9 +49,8 @@ pub(super) struct ListArguments {
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     let filters = filters(arguments)?;
     let api = Api::new(&arguments.target)?;
-    let most = (!arguments.all).then(|| usize::try_from(arguments.limit).unwrap_or(usize::MAX));
     let path = format!("v1/events/{}", arguments.direction);
-    let page = api.gather(&path, &filters, arguments.cursor.clone(), most).await?;
+    let page = arguments.paging.of(&api, &path, &filters).await?;
     output::say(arguments.json, &page.raw, || shown(&page.value, moment::now()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -108,12 +101,7 @@ fn shown(page: &Page<Event>, now: Timestamp) -> String {
         });
     }
     keep_whole(&mut table, 0, 30);
-    let count = counted(page.data.len(), "event", "events");
-    let more = match &page.next_cursor {
-        Some(cursor) => format!("; there are more: --all, or --cursor {}", plain(cursor)),
-        None => String::new(),
-    };
-    format!("{}\n{count}{more}", table.trim_fmt())
+    paging::shown(&table, page, "event", "events")
 }
 
 fn incoming(event: &IncomingEvent, now: Timestamp) -> [String; 3] {
