@@ -78,7 +78,7 @@ impl<'a> Site<'a> {
         );
         let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
         assert!(cookie.contains("Path=/gw/ops"), "{cookie}");
-        self.cookie = cookie.split(';').next().unwrap().to_owned();
+        cookie.split(';').next().unwrap().clone_into(&mut self.cookie);
     }
 
     /// Follows every link from the overview and this customer on; the pages that there are.
@@ -248,7 +248,7 @@ async fn world(server: &str) -> World {
     for name in ["ann", "bob"] {
         let path = "/v1/customers";
         let body = json!({ "reference": name, "given_name": name, "family_name": "Doe", "email": format!("{name}@example.com"),
-            "phone": format!("+1202555{}", 1000 + name.as_bytes()[0] as u16) });
+            "phone": format!("+1202555{}", 1000 + u16::from(name.as_bytes()[0])) });
         let answer = world.send(Method::POST, path, Some(&body), &[]).await;
         assert!(answer.status < 500, "{}", answer.text);
     }

@@ -45,11 +45,14 @@ impl Nginx {
             .arg(&conf)
             .args(["-e", "nginx.log"])
             .stdin(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("there is no nginx, which scripts/test installs: {error}"));
+            .spawn();
+        assert!(
+            child.is_ok(),
+            "there is no nginx, which scripts/test installs: {child:?}"
+        );
         let nginx = Self {
             address,
-            child,
+            child: child.unwrap(),
             _folder: folder,
         };
         let began = Instant::now();
@@ -77,10 +80,9 @@ impl Drop for Nginx {
 /// What nginx needs to run without its own folders, and no setting that a site would feel.
 fn configuration(folder: &Path, site: &str) -> String {
     let folder = folder.display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("  {name}_temp_path {folder}/{name};\n"))
-        .collect();
+        .concat();
     format!(
         "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n\
          events {{ worker_connections 256; }}\nhttp {{\n  access_log off;\n{temporary}{site}\n}}\n"
