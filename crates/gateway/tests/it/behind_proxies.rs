@@ -66,10 +66,16 @@ fn a_path_in_the_address_is_kept_with_and_without_its_slash() {
     let nginx = Nginx::start(&site, demo.url().trim_start_matches("http://").parse().unwrap());
     let file = demo.folder.join("people.ndjson");
     for (count, path) in [(3, "/gw"), (5, "/gw/")] {
-        fs::write(&file, rows(count, 0)).unwrap();
+        fs::write(&file, rows(count, 1)).unwrap();
         let url = format!("http://{}{path}", nginx.address());
         let output = import(&demo, &url, file.to_str().unwrap());
-        assert_eq!(output.status.code(), Some(0), "{path}: {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{path}: {}{}",
+            stdout(&output),
+            stderr(&output)
+        );
         let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert_eq!(told["accepted"], Value::from(count), "{told:#}");
     }
