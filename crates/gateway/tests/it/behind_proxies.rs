@@ -64,8 +64,8 @@ fn a_path_in_the_address_is_kept_with_and_without_its_slash() {
     let demo = Demo::start(&[]);
     let site = fs::read_to_string(workspace("deploy/nginx/prefix.conf")).unwrap();
     let nginx = Nginx::start(&site, demo.url().trim_start_matches("http://").parse().unwrap());
-    let file = demo.folder.join("people.ndjson");
     for (count, path) in [(3, "/gw"), (5, "/gw/")] {
+        let file = demo.folder.join(format!("{count}.ndjson"));
         fs::write(&file, rows(count, 1)).unwrap();
         let url = format!("http://{}{path}", nginx.address());
         let output = import(&demo, &url, file.to_str().unwrap());
