@@ -6,6 +6,7 @@ pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod listener;
 pub(crate) mod places;
+pub(crate) mod queue;
 pub(crate) mod reading;
 pub(crate) mod room;
 pub(crate) mod watched;

@@ -172,15 +172,20 @@ impl<R: BufRead> Table<R> {
         if building.is_too_long {
             return Ok(Record { line, cells: None });
         }
-        let text = String::from_utf8(building.text).map_err(|error| {
-            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            not_utf8(line + breaks_in(before))
-        })?;
+        let mut cells = Vec::with_capacity(building.ends.len());
         let mut from = 0;
-        let cell = |end: usize| text[std::mem::replace(&mut from, end)..end].to_owned();
+        // Cell by cell: half a character at the end of one and half at the start of the next would make a whole one.
+        for end in building.ends {
+            let cell = str::from_utf8(&building.text[from..end]).map_err(|error| {
+                let before = &building.text[..from + error.valid_up_to()];
+                not_utf8(line + breaks_in(before))
+            })?;
+            cells.push(cell.to_owned());
+            from = end;
+        }
         Ok(Record {
             line,
-            cells: Some(building.ends.into_iter().map(cell).collect()),
+            cells: Some(cells),
         })
     }
 

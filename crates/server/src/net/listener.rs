@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, future, io, thread};
 
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::{HttpServiceBuilder, Protocol, Request, Response};
@@ -16,10 +16,12 @@ use actix_service::{
     IntoService as _, IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_factory, map_config,
 };
 use actix_web::dev::AppConfig;
+use actix_web::rt;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 use tokio::net::TcpStream;
 
 use crate::net::connections::Connections;
+use crate::net::queue::Queue;
 use crate::net::watched::Watched;
 
 const BACKLOG: u32 = 4_096;
@@ -111,7 +113,11 @@ where
                 let (starting, connections, signal) = (http.new_service(()), connections.clone(), signal.clone());
                 async move {
                     let http = Rc::new(starting.await?);
-                    let door = move |stream| serve(&connections, stream, &http, &signal);
+                    let queue = Rc::new(Queue::default());
+                    let called = queue.clone();
+                    // It ends with its worker.
+                    rt::spawn(async move { called.call().await });
+                    let door = move |stream| serve(&connections, stream, &queue, &http, &signal);
                     Ok::<_, ()>(door.into_service())
                 }
             })
@@ -153,6 +159,7 @@ where
 fn serve<S>(
     connections: &Arc<Connections>,
     stream: TcpStream,
+    queue: &Rc<Queue>,
     http: &Rc<S>,
     signal: &GracefulShutdownSignal,
 ) -> impl Future<Output = Result<(), S::Error>> + use<S>
@@ -162,7 +169,7 @@ where
     let _ = stream.set_nodelay(true);
     let peer = stream.peer_addr().ok();
     let place = peer.and_then(|peer| connections.admit(peer.ip()));
-    let (http, signal) = (http.clone(), signal.clone());
+    let (http, signal, queue) = (http.clone(), signal.clone(), queue.clone());
     async move {
         let Some(place) = place else { return Ok(()) };
         let serving = async {
@@ -170,8 +177,10 @@ where
                 _ = stream.readable() => {}
                 () = signal.notified() => return Ok(()),
             }
+            let mut ticket = queue.first();
+            future::poll_fn(|context| ticket.poll_called(context)).await;
             place.0.speaks().await;
-            let watched = Watched::new(stream, place.0.clone());
+            let watched = Watched::new(stream, place.0.clone(), queue);
             Box::pin(http.call((watched, Protocol::Http1, peer))).await
         };
         tokio::select! {

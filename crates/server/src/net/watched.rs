@@ -2,13 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::net::connection::Phase;
 use crate::net::connections::Guest;
+use crate::net::queue::{Queue, Ticket};
 
 /// Read of somebody without a key at a time.
 const PORTION: usize = 8 * 1024;
@@ -21,17 +24,31 @@ const SEND_BUFFER: usize = 128 * 1024;
 pub(crate) struct Watched {
     stream: TcpStream,
     guest: Guest,
+    queue: Rc<Queue>,
+    /// Whose turn it is: whoever waits has a place in the queue.
+    turn: Turn,
     /// What came of somebody without a key beyond what may be handed on.
     held: Vec<u8>,
     /// Whether the system keeps as much of an answer as for somebody with a key.
     is_wide: bool,
 }
 
+#[derive(Debug)]
+enum Turn {
+    /// Its own: what came may be read.
+    Own,
+    Waiting(Ticket),
+    Over,
+}
+
 impl Watched {
-    pub(crate) fn new(stream: TcpStream, guest: Guest) -> Self {
+    /// Of somebody new, whose turn it is.
+    pub(crate) fn new(stream: TcpStream, guest: Guest, queue: Rc<Queue>) -> Self {
         Self {
             stream,
             guest,
+            queue,
+            turn: Turn::Own,
             held: Vec::new(),
             is_wide: false,
         }
@@ -46,6 +63,7 @@ impl Watched {
     fn read_of_stranger(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(self.guest.connection.may_read(context));
         ready!(self.guest.poll_room(context));
+        ready!(self.poll_turn(context))?;
         if self.held.is_empty() {
             let mut portion = [0; PORTION];
             let mut came = ReadBuf::new(&mut portion[..PORTION.min(buffer.remaining())]);
@@ -60,6 +78,29 @@ impl Watched {
             self.hand_on(buffer, portion);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Waits for the turn of a stranger of whom something is there to be read. What is being answered has had it.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.guest.connection.phase() == Phase::Answering {
+            return Poll::Ready(Ok(()));
+        }
+        if self.held.is_empty() {
+            ready!(self.stream.poll_read_ready(context))?;
+        }
+        loop {
+            match &mut self.turn {
+                Turn::Own => {
+                    self.turn = Turn::Over;
+                    return Poll::Ready(Ok(()));
+                }
+                Turn::Waiting(ticket) => {
+                    ready!(ticket.poll_called(context));
+                    self.turn = Turn::Own;
+                }
+                Turn::Over => self.turn = Turn::Waiting(self.queue.later()),
+            }
+        }
     }
 
     /// So much, at the most, of what is held.

@@ -99,6 +99,9 @@ fn what_is_not_utf8_is_named_by_its_line() {
         (b"a,b\n\n\"x\ny\r\nZo\xeb\",c\n", 5),
         (b"\xff", 1),
         (b"ok\nok\n\xe2\x82", 3),
+        // A whole character, were it not for the delimiter; cut again at the next one.
+        (b"ok\n\xc5,\xa3\n", 2),
+        (b"ok\n\"a\n\xe2\",\"\x82\xac\"\n", 3),
     ] {
         let (_, fault) = all(text, b',');
         let fault = fault.unwrap();
