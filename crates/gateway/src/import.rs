@@ -41,6 +41,9 @@ use work::Work;
 /// Leave out what cannot be read instead of refusing the row.
 const LENIENT: &str = "handling=lenient";
 
+/// An export that went wrong, most likely: nobody imports nothing on purpose.
+const NO_ROWS: &str = "there is no row in it, so nothing was imported";
+
 #[derive(Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -115,7 +118,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
     let refused_path = beside(&arguments.refused, "refused.ndjson");
     let merchant = arguments.target.merchant.as_deref();
     let state = State::open(state_path.as_deref(), &fingerprint, merchant, arguments.restart)?;
-    let before = state.tally.accepted + state.tally.refused;
+    let before = state.tally.answered();
     let progress = Progress::new(bytes, before);
     let rows = options.rows()?;
     let mut work = Work::new(rows, state, fingerprint, refused_path.as_deref())?;
@@ -123,8 +126,8 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
     let ended = sender.send_all(&mut work).await;
     sender.progress.end();
     work.save()?;
-    output::say(arguments.json, &summary::as_json(&work), || {
-        summary::text(&work, refused_path.as_deref())
+    output::say(arguments.json, &summary::as_json(&work, before), || {
+        summary::text(&work, before, refused_path.as_deref())
     })?;
     let is_interrupted = matches!(ended?, End::Interrupted);
     if is_interrupted {
@@ -133,7 +136,11 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
     if let Some(why) = summary::stop(&work.rows) {
         output::complain(&format!("{}: {why}", arguments.file));
     }
-    let is_all_in = !is_interrupted && work.rows.stopped.is_none() && work.state.tally.refused == 0;
+    let is_empty = !is_interrupted && work.rows.stopped.is_none() && work.rows_read == 0;
+    if is_empty {
+        output::complain(&format!("{}: {NO_ROWS}", arguments.file));
+    }
+    let is_all_in = !is_interrupted && !is_empty && work.rows.stopped.is_none() && work.state.tally.refused == 0;
     Ok(output::exit_code(is_all_in))
 }
 

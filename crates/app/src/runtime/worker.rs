@@ -111,7 +111,14 @@ pub(crate) async fn work_through<Q: Queue>(queue: Q, reach: Reach) -> Result<boo
         },
     };
     loop {
-        let reached_the_end = batch.fill().await?;
+        let reached_the_end = match batch.fill().await {
+            Ok(reached_the_end) => reached_the_end,
+            Err(error) => {
+                // Calls that are on the wire are not to be dropped: nobody would know what came of them.
+                while batch.under_way.next().await.is_some() {}
+                return Err(error);
+            }
+        };
         let next = batch.under_way.next();
         let done = match Q::GOES_ON {
             Some(soon) => timeout(soon, next).await,
@@ -176,6 +183,18 @@ mod tests {
     struct Shared {
         left: Mutex<Vec<u32>>,
         store: Arc<Semaphore>,
+        /// It is too busy once so few are left.
+        busy_at: Option<usize>,
+    }
+
+    impl Shared {
+        fn new(entries: u32, busy_at: Option<usize>) -> Arc<Self> {
+            Arc::new(Self {
+                left: Mutex::new((0..entries).collect()),
+                store: Arc::new(Semaphore::new(1)),
+                busy_at,
+            })
+        }
     }
 
     #[async_trait]
@@ -193,7 +212,11 @@ mod tests {
 
         async fn due(&self, most: usize) -> Result<Vec<u32>, StoreError> {
             let _connection = self.store.acquire().await.unwrap();
-            Ok(self.left.lock().iter().take(most).copied().collect())
+            let left = self.left.lock();
+            if self.busy_at.is_some_and(|few| left.len() <= few) {
+                return Err(StoreError::Busy);
+            }
+            Ok(left.iter().take(most).copied().collect())
         }
 
         async fn waiting(&self, _: Option<u32>, most: usize) -> Result<Vec<u32>, StoreError> {
@@ -215,13 +238,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn work_that_is_under_way_goes_on_while_the_worker_waits_for_the_store() {
         for reach in [Reach::Due, Reach::All] {
-            let shared = Arc::new(Shared {
-                left: Mutex::new((0..20).collect()),
-                store: Arc::new(Semaphore::new(1)),
-            });
+            let shared = Shared::new(20, None);
             let worked = timeout(Duration::from_secs(10), work_through(shared.clone(), reach)).await;
             assert!(worked.is_ok_and(|worked| worked.unwrap()), "each waits for the other");
             assert_eq!(*shared.left.lock(), [] as [u32; 0]);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_under_way_ends_although_the_store_is_too_busy_to_say_what_else_waits() {
+        let shared = Shared::new(20, Some(2));
+        let worked = timeout(Duration::from_secs(10), work_through(shared.clone(), Reach::Due)).await;
+        assert!(matches!(worked, Ok(Err(StoreError::Busy))), "{worked:?}");
+        assert_eq!(*shared.left.lock(), [] as [u32; 0], "what was begun did not end");
     }
 }

@@ -12,11 +12,11 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value as Json};
 
 use crate::http_client;
-use crate::import::LENIENT;
 use crate::import::changed::Changed;
 use crate::import::progress::Progress;
 use crate::import::rows::{Row, Rows};
 use crate::import::target::Target;
+use crate::import::{LENIENT, NO_ROWS};
 use crate::output;
 use crate::signals::Signals;
 use ask::{Ask, Said};
@@ -68,7 +68,11 @@ pub(crate) async fn run(
         estimates: &estimates,
     };
     output::say(is_json, &report.json(), || report.text())?;
-    Ok(output::exit_code(counts.refused == 0))
+    let is_empty = counts.rows == 0 && rows.stopped.is_none();
+    if is_empty {
+        output::complain(NO_ROWS);
+    }
+    Ok(output::exit_code(!is_empty && counts.refused == 0))
 }
 
 /// Answers are taken in the order of the rows: which row is the earlier one depends on it.

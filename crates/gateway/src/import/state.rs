@@ -33,6 +33,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Rows that have their answers.
+    pub(crate) fn answered(&self) -> u64 {
+        self.accepted + self.refused
+    }
+
     pub(crate) fn refuse(&mut self, code: &str) {
         self.refused += 1;
         *self.refused_by_code.entry(code.to_owned()).or_default() += 1;

@@ -9,20 +9,23 @@ use crate::import::changed::Changes;
 use crate::import::rows::Rows;
 use crate::import::work::Work;
 
-pub(super) fn as_json(work: &Work) -> Json {
+/// `before`: rows that an earlier run of the same import has brought to an answer.
+pub(super) fn as_json(work: &Work, before: u64) -> Json {
     let mut told = json!(work.state.tally);
     told["rows"] = json!(work.rows_read);
+    told["answered_before"] = json!(before);
     told["read_as"] = json!(work.rows.found);
     told["stopped"] = json!(work.rows.stopped);
     told
 }
 
-pub(super) fn text(work: &Work, refused: Option<&Path>) -> String {
+pub(super) fn text(work: &Work, before: u64, refused: Option<&Path>) -> String {
     let tally = &work.state.tally;
     let mut lines = vec![format!(
         "{} accepted ({} created, {} updated, {} unchanged; {} with deliveries on their way), {} refused",
         tally.accepted, tally.created, tally.updated, tally.unchanged, tally.pending, tally.refused
     )];
+    lines.extend(earlier(before, work));
     if tally.repeated > 0 {
         lines.push(format!("repeated: {} of them had been done before", tally.repeated));
     }
@@ -36,6 +39,18 @@ pub(super) fn text(work: &Work, refused: Option<&Path>) -> String {
         lines.push(format!("which and why: {}", path.display()));
     }
     lines.join("\n")
+}
+
+/// What was done by an earlier run of the same import.
+fn earlier(before: u64, work: &Work) -> Option<String> {
+    match before {
+        0 => None,
+        all if all == work.rows_read && work.rows.stopped.is_none() => Some(
+            "this import was done before, so nothing was sent: what it came to then stands above; --restart sends all of it again"
+                .to_owned(),
+        ),
+        _ => Some(format!("{before} of them were answered in an earlier run")),
+    }
 }
 
 /// What was changed on the way in, a line each.

@@ -91,7 +91,18 @@ fn rows_are_taken_and_those_refused_stand_in_a_file_without_what_is_in_them() {
     );
 
     // The same import again has nothing to do; another file under the same name is another import.
-    assert_eq!(summary(&import(&demo, &file, &[])), first);
+    let mut again = summary(&import(&demo, &file, &[]));
+    assert_eq!(
+        (again["answered_before"].take(), &first["answered_before"]),
+        (Value::from(5), &Value::from(0))
+    );
+    again["answered_before"] = Value::from(0);
+    assert_eq!(again, first);
+    let told = stdout(&run(&mut with_key(&demo, &["import", file.to_str().unwrap()]), ""));
+    assert!(
+        told.contains("this import was done before, so nothing was sent"),
+        "{told}"
+    );
     fs::write(&file, many(4)).unwrap();
     let other = import(&demo, &file, &[]);
     assert_eq!(other.status.code(), Some(1));
@@ -99,6 +110,28 @@ fn rows_are_taken_and_those_refused_stand_in_a_file_without_what_is_in_them() {
     let anew = summary(&import(&demo, &file, &["--restart", "--wait"]));
     assert_eq!(anew["accepted"], 4);
     assert_eq!(exported(&demo).len(), 4);
+}
+
+#[test]
+fn a_file_without_a_row_is_said_to_be_one_and_is_no_success() {
+    let demo = Demo::start(&[]);
+    for (name, text) in [
+        ("nothing.ndjson", ""),
+        ("blank.ndjson", "\n \n"),
+        ("nothing.csv", ""),
+        ("header.csv", "email,reference\n"),
+    ] {
+        let file = written(&demo, name, text);
+        for more in [&[][..], &["--dry-run"]] {
+            let output = import(&demo, &file, more);
+            assert_eq!(output.status.code(), Some(1), "{name} {more:?}");
+            let said = stderr(&output);
+            assert!(
+                said.contains("there is no row in it") || said.contains("the file is empty"),
+                "{name} {more:?}: {said}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod image;
 mod import;
 mod init;
 mod keys;
+mod litestream;
 mod merchants;
 mod operating;
 mod operator;

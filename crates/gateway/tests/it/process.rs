@@ -69,12 +69,12 @@ impl Started {
         }
     }
 
-    /// Sends a signal, such as `TERM`.
     /// The process's number.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
+    /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
