@@ -84,12 +84,14 @@ fn source_of(state: &State, merchant: &str, source: &str) -> Result<(Arc<Merchan
     Ok(found.ok_or_else(|| Refusal::not_found("source"))?)
 }
 
-/// The value of a header that says one thing, however often, as text.
+/// The value of a header that is there once, as text.
 fn only(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers.get_all(name);
     let value = values.next()?;
-    let is_one = values.all(|other| other == value);
-    is_one.then(|| value.to_str().ok().map(str::to_owned)).flatten()
+    match values.next() {
+        None => value.to_str().ok().map(str::to_owned),
+        Some(_) => None,
+    }
 }
 
 fn answer(intake: Intake) -> Result<HttpResponse, Problem> {
