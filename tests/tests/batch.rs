@@ -219,7 +219,7 @@ async fn a_batch_is_refused_as_a_whole_where_its_head_is_wrong() {
         whole(406, "not_acceptable")
     );
     assert_eq!(
-        problem(&[("content-encoding", "gzip")]).await,
+        problem(&[("content-encoding", "br")]).await,
         whole(415, "unsupported_media_type")
     );
     assert_eq!(

@@ -241,22 +241,22 @@ async fn rubbish_in_a_form_gets_a_page_that_says_what_is_wrong() {
         }
     }
     let operator = Operator::sign_in(&world, KEY).await.unwrap();
-    for (method, path) in [
-        (Method::PUT, "/ops"),
-        (Method::DELETE, "/ops/deliveries"),
-        (Method::PATCH, "/ops/plan"),
-        (Method::POST, "/ops/connections"),
-        (Method::OPTIONS, "/ops/session"),
-        (Method::POST, "/ops/assets/x/htmx.js"),
-        (Method::GET, "/ops/assets/x/nothing.js"),
-        (Method::TRACE, "/ops/x"),
+    for (method, path, status, allow) in [
+        (Method::PUT, "/ops", 405, Some("GET, HEAD, OPTIONS")),
+        (Method::DELETE, "/ops/deliveries", 405, Some("GET, HEAD, OPTIONS")),
+        (Method::PATCH, "/ops/plan", 405, Some("GET, HEAD, POST, OPTIONS")),
+        (Method::POST, "/ops/connections", 405, Some("GET, HEAD, OPTIONS")),
+        (Method::POST, "/ops/assets/x/htmx.js", 405, Some("GET, HEAD, OPTIONS")),
+        (Method::GET, "/ops/assets/x/nothing.js", 404, None),
+        (Method::TRACE, "/ops/x", 404, None),
     ] {
         let what = format!("{method} {path}");
         let page = operator
             .send(client.request(method, format!("{}{path}", world.url())))
             .await;
         is_page(&what, &page);
-        assert_eq!(page.status, 404, "{what}");
+        let allowed = page.headers.get(header::ALLOW).map(|value| value.to_str().unwrap());
+        assert_eq!((page.status, allowed), (status, allow), "{what}");
     }
     let slash = operator.open("/ops/").await;
     assert_eq!((slash.status, slash.location.as_deref()), (303, Some("/ops")));

@@ -16,6 +16,8 @@ pub(crate) struct PageError {
     pub(crate) status: StatusCode,
     /// Sentences for people: what is wrong first, then each field.
     pub(crate) says: Vec<String>,
+    /// Of an address that is asked for with another method.
+    pub(crate) allows: Option<&'static str>,
 }
 
 impl PageError {
@@ -23,11 +25,20 @@ impl PageError {
         Self {
             status,
             says: vec![says.into()],
+            allows: None,
         }
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
         Refusal::not_found(what).into()
+    }
+
+    /// The address is there, and takes these methods alone.
+    pub(crate) fn not_allowed(allows: &'static str) -> Self {
+        Self {
+            allows: Some(allows),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("only {allows} is known here"))
+        }
     }
 
     /// A form or an address that cannot be read.
@@ -74,6 +85,7 @@ impl From<Refusal> for PageError {
         Self {
             status: StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             says,
+            allows: None,
         }
     }
 }

@@ -42,6 +42,11 @@ fn judged(headers: &HeaderMap, most: usize) -> Result<(), PageError> {
     if announced > most {
         return Err(refused(StatusCode::PAYLOAD_TOO_LARGE));
     }
+    // What is small with a coding may be anything without it.
+    let coding = text(header::CONTENT_ENCODING).unwrap_or_default().trim();
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
     let has_body = announced > 0 || headers.contains_key(header::TRANSFER_ENCODING);
     let media = text(header::CONTENT_TYPE).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
@@ -131,6 +136,8 @@ mod tests {
             (&[odd, ("content-length", "1")], Some(no_form)),
             (&[("content-length", "1")], Some(no_form)),
             (&[("content-length", "0")], None),
+            (&[form, ("content-encoding", "gzip")], Some(no_form)),
+            (&[form, ("content-encoding", "identity")], None),
             (&[], None),
         ] {
             assert_eq!(judged_as(MOST_OF_A_STRANGER, pairs), wanted, "{pairs:?}");

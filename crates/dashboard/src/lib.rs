@@ -14,6 +14,7 @@ mod form;
 mod headers;
 mod links;
 mod live;
+mod mount;
 mod pages;
 mod person;
 mod query;

@@ -15,6 +15,7 @@ mod event_dead_letters;
 mod events;
 mod many_deliveries;
 mod merchant_field;
+pub(crate) mod methods;
 mod overview;
 mod plan;
 mod session;
@@ -23,8 +24,11 @@ mod timeline;
 mod typed;
 mod webhooks;
 
+use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::assets;
 use crate::auth::enter;
@@ -81,6 +85,28 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
     config.service(dashboard);
 }
 
-async fn nowhere() -> Result<actix_web::HttpResponse, PageError> {
-    Err(PageError::not_found("page"))
+/// No page has this address, or not with this method.
+async fn nowhere(request: HttpRequest) -> Result<HttpResponse, PageError> {
+    let Some(template) = page_of(&request) else {
+        let shorter = request.uri().path().strip_suffix('/');
+        let known = shorter.filter(|path| request.resource_map().match_pattern(path).is_some());
+        return match known {
+            Some(path) => Ok(HttpResponse::PermanentRedirect()
+                .insert_header((LOCATION, path))
+                .finish()),
+            None => Err(PageError::not_found("page")),
+        };
+    };
+    let allowed = methods::allowed(&template);
+    if request.method() == Method::OPTIONS {
+        let mut answer = HttpResponse::NoContent().finish();
+        methods::say(answer.headers_mut(), allowed);
+        return Ok(answer);
+    }
+    Err(PageError::not_allowed(allowed))
+}
+
+/// The template of the page at this address. The dashboard as a whole has one too, which is no page.
+fn page_of(request: &HttpRequest) -> Option<String> {
+    request.match_pattern().filter(|template| template != "/ops/")
 }

@@ -8,6 +8,7 @@ pub(crate) mod guard;
 pub(crate) mod links;
 mod options;
 mod progress;
+mod proxy_answer;
 #[cfg(test)]
 mod ready_maps;
 mod refused;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream, unfold};
@@ -25,6 +25,7 @@ use turns::Turns;
 use upsert_api::ProblemCode;
 use upsert_app::Refusal;
 
+use crate::http::decoding::Pieces;
 use crate::http::middleware::shutting_down;
 use crate::lifecycle::Phase;
 use crate::state::Streaming;
@@ -47,7 +48,7 @@ const UNTIL_CUT: Duration = Duration::from_secs(1);
 pub(crate) struct Batch {
     terms: Arc<Terms>,
     /// What is still to be read; none: no more is.
-    input: Option<Payload>,
+    input: Option<Pieces>,
     /// When something came last.
     came: Instant,
     lines: Lines,
@@ -68,7 +69,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Of these lines, under these terms.
-    pub(crate) fn new(terms: Terms, input: Payload, streaming: Streaming) -> Self {
+    pub(crate) fn new(terms: Terms, input: Pieces, streaming: Streaming) -> Self {
         Self {
             lines: Lines::new(terms.line_limit),
             terms: Arc::new(terms),
@@ -117,6 +118,10 @@ impl Batch {
         self.came = Instant::now();
         match chunk {
             Some(Ok(chunk)) => self.lines.feed(&chunk),
+            Some(Err(PayloadError::EncodingCorrupted)) => {
+                let detail = "the rest of the body is no gzip, or not a whole one";
+                self.stop(Refusal::new(ProblemCode::MalformedJson, detail));
+            }
             Some(Err(_)) => self.stop(Refusal::new(ProblemCode::MalformedJson, "the request broke off")),
             None => self.end(),
         }
@@ -204,7 +209,7 @@ impl Batch {
 }
 
 /// What comes next of it; none: it has ended. Without an input nothing ever comes.
-async fn next_chunk(input: Option<&mut Payload>) -> Option<Result<Bytes, PayloadError>> {
+async fn next_chunk(input: Option<&mut Pieces>) -> Option<Result<Bytes, PayloadError>> {
     match input {
         Some(input) => input.next().await,
         None => std::future::pending().await,

@@ -14,6 +14,7 @@ use upsert_app::{Gateway, Refusal};
 use crate::config::history::ConfigHistory;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
+use crate::http::coded_once::CodedOnce;
 use crate::http::documented::Documented;
 use crate::http::shared_answer::SharedAnswer;
 use crate::lifecycle::Lifecycle;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) body_timeout: Duration,
     /// The page of all metrics.
     pub(crate) metrics: SharedAnswer<Bytes>,
+    /// Files, the document and that page, compressed.
+    pub(crate) coded: CodedOnce,
     /// Whether the store can be used, and why it cannot.
     pub(crate) readiness: SharedAnswer<Result<(), Refusal>>,
     /// Who is connected where the metrics have an address of their own.

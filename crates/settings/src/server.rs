@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::api_rules::ApiRules;
+use crate::base_path::BasePath;
 use crate::members::Member;
+use crate::origins::CorsOrigins;
 use crate::proxies::TrustedProxies;
 use crate::secrets::Secret;
 use crate::section::{Section, Spot, all_or_none};
@@ -20,7 +22,9 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("metrics_bind", "\"\""),
     Member::or("idempotency_keep", "\"24h\""),
     Member::optional("signing_key"),
+    Member::or("base_path", "\"\""),
     Member::or("trusted_proxies", "[]"),
+    Member::or("cors_origins", "[]"),
     Member::or("api_merchants_may_use_loopback", "false"),
     Member::or("api_merchants_may_refer_to", "[]"),
 ];
@@ -49,8 +53,12 @@ pub struct Server {
     pub idempotency_keep: Duration,
     /// What signs certificates of erasures: Ed25519, base64 of 32 bytes; none: they are not signed.
     pub signing_key: Option<Secret>,
+    /// What stands in front of every path, where a proxy leaves it on.
+    pub base_path: BasePath,
     /// Whose `X-Forwarded-*` headers count.
     pub trusted_proxies: TrustedProxies,
+    /// Whose pages may call the API from a browser.
+    pub cors_origins: CorsOrigins,
     /// Whether merchants that are put there by API may name loopback addresses.
     pub api_merchants_may_use_loopback: bool,
     /// Which variables and files the references of such merchants may name.
@@ -85,7 +93,9 @@ impl Server {
             metrics_bind: Some(metrics_bind),
             signing_key: Some(section.maybe("signing_key", Secret::read)),
             idempotency_keep: section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366)),
+            base_path: section.read("base_path", BasePath::read),
             trusted_proxies: section.read("trusted_proxies", TrustedProxies::read),
+            cors_origins: section.read("cors_origins", CorsOrigins::read),
             api_merchants_may_use_loopback: section.read("api_merchants_may_use_loopback", Spot::flag),
             api_merchants_may_refer_to: section.read("api_merchants_may_refer_to", |spot| spot.each(pattern)),
         })

@@ -8,6 +8,7 @@ pub mod around;
 pub mod clock;
 pub mod keys;
 mod memory;
+pub mod nginx;
 pub mod postgres;
 pub mod records;
 pub mod store_model;

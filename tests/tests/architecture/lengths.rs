@@ -82,11 +82,6 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
         "the rows of six exports",
     ),
     (
-        "crates/gateway/src/import/send.rs",
-        "exchange",
-        "one request with its answers as they come",
-    ),
-    (
         "crates/gateway/src/webhook/report.rs",
         "block",
         "one report, a line each",

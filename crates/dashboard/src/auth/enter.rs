@@ -16,6 +16,8 @@ use crate::auth::token::{COOKIE, session_of};
 use crate::error::PageError;
 use crate::form;
 use crate::headers::secure;
+use crate::mount;
+use crate::pages::methods;
 use crate::render::{Frame, Section, VERSION, page_with};
 use crate::state::Dashboard;
 
@@ -56,7 +58,7 @@ pub(crate) async fn enter(request: ServiceRequest, next: Next<BoxBody>) -> Resul
         }
     };
     secure(response.headers_mut());
-    Ok(response)
+    Ok(mount::led(response))
 }
 
 /// What this session, or nobody, is answered.
@@ -89,7 +91,13 @@ async fn answered(
     };
     if let Some(error) = response.response().error() {
         let page = match error.as_error::<PageError>() {
-            Some(refused) => refused_page(session.as_ref(), refused),
+            Some(refused) => {
+                let mut page = refused_page(session.as_ref(), refused);
+                if let Some(allowed) = refused.allows {
+                    methods::say(page.headers_mut(), allowed);
+                }
+                page
+            }
             None => {
                 let status = error.as_response_error().status_code();
                 refused_page(session.as_ref(), &PageError::new(status, form::what_is_wrong(status)))
@@ -122,7 +130,9 @@ async fn act(
 /// What is there for everybody: scripts and styles, and the door itself.
 fn is_open(request: &ServiceRequest) -> bool {
     let path = request.path();
-    is_asset(request) || path == "/ops/session" || path == "/ops/session/end"
+    // What methods there are is told to everybody.
+    let is_options = request.method() == Method::OPTIONS;
+    is_options || is_asset(request) || path == "/ops/session" || path == "/ops/session/end"
 }
 
 /// A page, a search, an action, a part that is kept up to date is a call of the key that opened the door; none of them any

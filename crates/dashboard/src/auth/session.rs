@@ -12,10 +12,11 @@ use tokio::time::{Duration, sleep};
 
 use upsert_api::{ProblemCode, Visibility};
 use upsert_app::{Gateway, Merchant, Notice, Refusal, SessionId};
-use upsert_settings::{Scope, is_name};
+use upsert_settings::{BasePath, Scope, is_name};
 
 use crate::error::PageError;
 use crate::live::snapshots::Snapshot;
+use crate::mount;
 use crate::render::{Frame, Section};
 use crate::state::{Dashboard, Principal};
 
@@ -28,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) dashboard: Data<Dashboard>,
     pub(crate) principal: Principal,
     pub(crate) id: SessionId,
+    /// Under which path its browser sees the dashboard.
+    pub(crate) base: BasePath,
     /// What the next page is to tell.
     notice: Option<Notice>,
     /// Whether a page has taken it to tell it.
@@ -62,6 +65,7 @@ impl Session {
         Ok(Some(Self {
             principal,
             id,
+            base: BasePath::default(),
             notice: found.notice,
             is_told: Arc::default(),
             dashboard,
@@ -73,7 +77,9 @@ impl Session {
     /// # Errors
     /// 503: the store does not answer.
     pub(crate) async fn renewed(&self) -> Result<Option<Self>, PageError> {
-        Self::of(self.dashboard.clone(), self.id, false).await
+        let renewed = Self::of(self.dashboard.clone(), self.id, false).await?;
+        let base = self.base.clone();
+        Ok(renewed.map(|renewed| Self { base, ..renewed }))
     }
 
     /// The same with its key as the configuration in force has it; none: it opens nothing any more.
@@ -278,6 +284,10 @@ impl FromRequest for Session {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let session = request.extensions().get::<Self>().cloned();
+        let session = session.map(|session| Self {
+            base: mount::of(request),
+            ..session
+        });
         // The door stands before every page that asks for this.
         ready(session.ok_or_else(|| PageError::new(actix_web::http::StatusCode::UNAUTHORIZED, "sign in first")))
     }

@@ -12,6 +12,7 @@ use crate::auth::session::Session;
 use crate::error::PageError;
 use crate::live::places::Full;
 use crate::live::snapshots::Snapshot;
+use crate::mount;
 
 /// Something is sent at least this often, so that whoever stands in between keeps the connection.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -55,7 +56,7 @@ where
             match part(&session, &snapshot) {
                 Ok(html) if html == last => {}
                 Ok(html) => {
-                    let event = Bytes::from(event("part", &html));
+                    let event = Bytes::from(event("part", &mount::links(&html, &session.base)));
                     return Some((Ok(event), (session, watch, part, html, place)));
                 }
                 Err(_) => return None,

@@ -13,6 +13,7 @@ use crate::auth::enter::sign_in_form;
 use crate::auth::session::{local, see_other};
 use crate::auth::token::{COOKIE, new_token, session_of};
 use crate::error::PageError;
+use crate::mount;
 use crate::state::{AuthError, Dashboard};
 
 /// The sign-in form. (No `Debug`: it holds a key.)
@@ -55,7 +56,7 @@ pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, fo
         return again(away.status, &away.sentence());
     }
     tracing::info!(key = principal.name, "signed in to the dashboard");
-    with_cookie(see_other(&form.next), &cookie(token, is_encrypted(&request)))
+    with_cookie(see_other(&form.next), &cookie(token, &request))
 }
 
 /// What keeps a key from opening the door.
@@ -89,7 +90,7 @@ pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -
             ended.map_err(|_| PageError::store_is_away())?;
         }
     }
-    let mut gone = cookie(String::new(), is_encrypted(&request));
+    let mut gone = cookie(String::new(), &request);
     gone.make_removal();
     Ok(with_cookie(see_other("/ops"), &gone))
 }
@@ -107,12 +108,12 @@ fn with_cookie(mut response: HttpResponse, cookie: &Cookie<'_>) -> HttpResponse 
 }
 
 /// It goes with requests of our own pages alone, and no script can read it.
-fn cookie(token: String, is_encrypted: bool) -> Cookie<'static> {
+fn cookie(token: String, request: &HttpRequest) -> Cookie<'static> {
     Cookie::build(COOKIE, token)
-        .path("/ops")
+        .path(mount::of(request).at("/ops"))
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(is_encrypted)
+        .secure(is_encrypted(request))
         .finish()
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 pub(crate) use delimiter::{Opened, open};
 
 /// Longer than any row that a gateway takes: what is beyond it is passed over, so that memory stays bounded.
-const LONGEST: usize = 1024 * 1024;
+const LONGEST: usize = 800 * 1024;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,8 +18,11 @@ use crate::import::rows::{Row, Rows, with_key};
 use crate::import::state::State;
 use crate::private;
 
-/// Rows on their way at the most: they are held until they are answered.
-const MOST_OPEN: usize = 512;
+/// Rows of one request at the most: they are held until they are answered.
+const MOST_ROWS: usize = 500;
+
+/// Bytes of one request at the most: proxies let 1 MB through.
+const MOST_BYTES: usize = 900_000;
 
 /// So far the rows may run ahead of the oldest one that has no answer: what is kept of them is in the state.
 const FARTHEST: u64 = 16_384;
@@ -79,33 +82,36 @@ impl Work {
         })
     }
 
-    /// A new connection: what has no answer is sent again, in order.
-    pub(crate) fn begin(&mut self) {
+    /// The next request: what has no answer yet is sent again first, in order. Empty: all rows have their answers.
+    pub(crate) fn request(&mut self) -> anyhow::Result<Vec<u8>> {
         self.again = self.open.keys().rev().copied().collect();
         self.sent.clear();
         self.lines = 0;
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        self.at_end && self.open.is_empty()
-    }
-
-    /// Whether nothing is left that could be sent over this connection.
-    pub(crate) fn is_all_sent(&self) -> bool {
-        self.at_end && self.again.is_empty()
+        let mut body = Vec::new();
+        while self.sent.len() < MOST_ROWS && self.may_send() {
+            let Some(text) = self.next()? else { break };
+            if !body.is_empty() && body.len() + text.len() > MOST_BYTES {
+                // It is open, and so the first of the next one.
+                self.sent.remove(&self.lines);
+                self.lines -= 1;
+                break;
+            }
+            body.extend_from_slice(&text);
+        }
+        Ok(body)
     }
 
     pub(crate) fn on_their_way(&self) -> usize {
         self.sent.len()
     }
 
-    pub(crate) fn may_send(&self) -> bool {
-        let has_room = self.open.len() < MOST_OPEN && self.last < self.state.mark() + FARTHEST;
+    fn may_send(&self) -> bool {
+        let has_room = self.last < self.state.mark() + FARTHEST;
         !self.again.is_empty() || (!self.at_end && has_room)
     }
 
     /// The next line to send; none where none is left.
-    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+    fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         if let Some(row) = self.again.pop() {
             return Ok(self
                 .open

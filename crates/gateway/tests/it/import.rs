@@ -324,8 +324,9 @@ fn answers_a_batch(answer: Value) -> (String, std::thread::JoinHandle<String>) {
             asked.clone()
         };
         until(&mut stream, "\r\n\r\n");
-        write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").unwrap();
-        let asked = until(&mut stream, "\r\n0\r\n\r\n");
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let asked = until(&mut stream, "}\n");
         writeln!(stream, "{answer}").unwrap();
         asked
     };

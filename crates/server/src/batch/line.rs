@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use upsert_api::{ProblemCode, Visibility};
 use upsert_app::{Answer, Caller, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Handling, Priority, Problem as Wrong};
+use upsert_settings::BasePath;
 use upsert_store::Through;
 
 use super::lines::Line;
@@ -18,6 +19,7 @@ use super::turns::{Turn, Turns};
 use crate::config::key_store::Key;
 use crate::http::headers::{Wishes, is_idempotency_key};
 use crate::http::in_force::{CallerInForce, visibility_of};
+use crate::http::mount;
 use crate::state::State;
 
 /// Idempotency keys of lines are scoped to it.
@@ -43,6 +45,8 @@ pub(crate) struct Terms {
     pub(crate) request_id: String,
     /// Bytes.
     pub(crate) line_limit: usize,
+    /// Under which path the caller sees the gateway.
+    pub(crate) base: BasePath,
 }
 
 impl Terms {
@@ -58,7 +62,7 @@ impl Terms {
         let turn = turns.next(identifiers.unwrap_or_default());
         async move {
             match self.upsert(body, key, turn).await {
-                Ok(answer) => answer_line(number, &answer),
+                Ok(answer) => answer_line(number, &answer, &self.base),
                 Err(refusal) => problem_line(number, &refusal, &self),
             }
         }
@@ -163,9 +167,9 @@ impl Terms {
 }
 
 /// The answer with the line's number and the status before its members; what vendors refused is a problem.
-fn answer_line(number: u64, answer: &Answer) -> Bytes {
+fn answer_line(number: u64, answer: &Answer, base: &BasePath) -> Bytes {
     if answer.content_type == "application/problem+json" {
-        return problem_of(number, &answer.body);
+        return problem_of(number, &answer.body, base);
     }
     let members = answer.body.strip_prefix('{').unwrap_or("}");
     let replayed = if answer.replayed {
@@ -181,9 +185,10 @@ fn answer_line(number: u64, answer: &Answer) -> Bytes {
 
 /// The problem of a line.
 pub(super) fn problem_line(number: u64, refusal: &Refusal, terms: &Terms) -> Bytes {
-    problem_of(number, &refusal.document_of_line(PATH, &terms.request_id))
+    problem_of(number, &refusal.document_of_line(PATH, &terms.request_id), &terms.base)
 }
 
-fn problem_of(number: u64, document: &str) -> Bytes {
+fn problem_of(number: u64, document: &str, base: &BasePath) -> Bytes {
+    let document = mount::problem_below(document, base);
     Bytes::from(format!("{{\"line\":{number},\"problem\":{document}}}\n"))
 }

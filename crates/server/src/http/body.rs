@@ -17,6 +17,7 @@ use upsert_app::{Refusal, read_json};
 use upsert_core::Problem as Wrong;
 use upsert_core::customer::escape;
 
+use crate::http::decoding::{self, Decoded, Encoding, Unread};
 use crate::http::middleware::still_stands;
 use crate::http::pacing;
 use crate::http::problem::Problem;
@@ -95,9 +96,6 @@ impl FromRequest for NoBody {
     }
 }
 
-/// Bytes that are set aside for a body at a time.
-const BLOCK: usize = 16 * 1024;
-
 /// Bytes that are read of an event for each that it may have: one that is too long can be told to be its sender's, and is
 /// kept as a dead letter.
 const READ_OF_EVENTS: usize = 2;
@@ -105,9 +103,9 @@ const READ_OF_EVENTS: usize = 2;
 /// An event, read whole, to the byte: its signature covers it. Until then it is a stranger's. `limit`: how long it may be to
 /// be taken.
 pub(crate) async fn event(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
-    if is_encoded(request) {
-        let detail = "the body may have no content coding";
-        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    if Encoding::of(request).ok() != Some(Encoding::Identity) {
+        let detail = "an event may have no content coding: its signature covers it to the byte";
+        return Err(decoding::unsupported(detail, "identity"));
     }
     let admitted = within(request, limit.saturating_mul(READ_OF_EVENTS))?;
     pacing::reads_of_stranger(request);
@@ -130,77 +128,49 @@ impl Sent {
         }
     }
 
-    async fn in_time(self, (limit, expected): (usize, usize)) -> Result<BytesMut, Problem> {
+    async fn in_time(self, admitted: Admitted) -> Result<BytesMut, Problem> {
         let Some(state) = self.state.clone() else {
             return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
         };
         // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
-        timeout(state.body_timeout, self.read(limit, expected))
+        timeout(state.body_timeout, self.read(admitted))
             .await
             .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))?
     }
 
-    async fn read(mut self, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
-        // Whatever is announced: what does not come takes no place.
-        let mut body = Blocks::new(expected.min(BLOCK));
+    async fn read(mut self, admitted: Admitted) -> Result<BytesMut, Problem> {
+        let Admitted {
+            limit,
+            expected,
+            encoding,
+        } = admitted;
+        let refused = |why| match why {
+            Unread::TooLong => too_large(limit),
+            Unread::Corrupted => Problem::new(ProblemCode::MalformedJson, "the body is no gzip, or not a whole one"),
+        };
+        let mut body = Decoded::new(encoding, limit, expected);
         while let Some(chunk) = self.payload.next().await {
             let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
-            if body.length + chunk.len() > limit {
-                return Err(too_large(limit));
-            }
-            body.push(&chunk);
+            body.take(&chunk).map_err(refused)?;
             if let Some(guest) = &self.guest {
                 guest.connection.taken(chunk.len());
             }
         }
-        Ok(body.whole())
+        body.end().map_err(refused)
     }
 }
 
-/// A body that is on its way, in blocks. One buffer that grows would leave behind, each time, the one that it outgrew.
-struct Blocks {
-    full: Vec<BytesMut>,
-    last: BytesMut,
-    length: usize,
+/// What can be said before the first byte.
+#[derive(Debug, Clone, Copy)]
+struct Admitted {
+    /// Bytes, without the coding.
+    limit: usize,
+    /// Bytes that are announced.
+    expected: usize,
+    encoding: Encoding,
 }
 
-impl Blocks {
-    fn new(first: usize) -> Self {
-        Self {
-            full: Vec::new(),
-            last: BytesMut::with_capacity(first),
-            length: 0,
-        }
-    }
-
-    fn push(&mut self, mut chunk: &[u8]) {
-        self.length += chunk.len();
-        while !chunk.is_empty() {
-            if self.last.len() == self.last.capacity() {
-                let full = std::mem::replace(&mut self.last, BytesMut::with_capacity(BLOCK));
-                self.full.push(full);
-            }
-            let room = self.last.capacity() - self.last.len();
-            let (now, later) = chunk.split_at(chunk.len().min(room));
-            self.last.extend_from_slice(now);
-            chunk = later;
-        }
-    }
-
-    fn whole(self) -> BytesMut {
-        if self.full.is_empty() {
-            return self.last;
-        }
-        let mut whole = BytesMut::with_capacity(self.length);
-        for block in self.full.iter().chain([&self.last]) {
-            whole.extend_from_slice(block);
-        }
-        whole
-    }
-}
-
-/// What can be said before the first byte: the limit, and how much is announced.
-fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+fn admit(request: &HttpRequest, state: Option<&State>) -> Result<Admitted, Problem> {
     let is_json = request.mime_type().ok().flatten().is_some_and(|mime| {
         let is_utf8 = mime
             .get_param("charset")
@@ -208,18 +178,19 @@ fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize),
         let is_json = mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json");
         is_utf8 && is_json && mime.type_() == "application"
     });
-    if !is_json || is_encoded(request) {
-        let detail = "the body has to be application/json, in UTF-8 and without a content coding";
+    if !is_json {
+        let detail = "the body has to be application/json, in UTF-8";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
     within_limit(request, state)
 }
 
-fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<Admitted, Problem> {
     within(request, state.map_or(0, |state| state.served.load().body_limit))
 }
 
-fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem> {
+fn within(request: &HttpRequest, limit: usize) -> Result<Admitted, Problem> {
+    let encoding = Encoding::of(request)?;
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
@@ -227,33 +198,14 @@ fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem
     if announced > limit {
         return Err(too_large(limit));
     }
-    Ok((limit, announced))
-}
-
-/// Whether the body has a content coding, which none may have.
-pub(crate) fn is_encoded(request: &HttpRequest) -> bool {
-    let encoding = request.headers().get(header::CONTENT_ENCODING);
-    encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    Ok(Admitted {
+        limit,
+        expected: announced,
+        encoding,
+    })
 }
 
 fn too_large(limit: usize) -> Problem {
     let detail = format!("a body may have {limit} bytes");
     Problem::new(ProblemCode::BodyTooLarge, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_whole_however_it_comes() {
-        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 * BLOCK + 5).collect();
-        for (first, cut) in [(0, 1), (5, 7_000), (BLOCK, BLOCK), (BLOCK, bytes.len())] {
-            let mut body = Blocks::new(first);
-            bytes.chunks(cut).for_each(|chunk| body.push(chunk));
-            assert_eq!(body.length, bytes.len());
-            assert!(body.whole() == bytes, "{cut} at a time");
-        }
-        assert!(Blocks::new(0).whole().is_empty());
-    }
 }

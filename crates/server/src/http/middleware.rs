@@ -4,6 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use actix_cors::CorsError;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
@@ -17,9 +18,12 @@ use tokio::time::Instant;
 use upsert_api::ProblemCode;
 use upsert_app::Spans;
 use upsert_core::UpsertId;
+use upsert_settings::BasePath;
 
 use crate::config::key_store::{Key, Left};
+use crate::http::cors;
 use crate::http::metrics;
+use crate::http::mount;
 use crate::http::pacing::{self, Pace};
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
@@ -95,8 +99,12 @@ pub(crate) fn still_stands(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// The layer around all routes.
-pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub(crate) async fn observe(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let base = mount::settle(&mut request);
     let pace = Pace::begin(request.request());
     let state = request.app_data::<Data<State>>().cloned();
     let _answering = state.as_ref().map(|state| state.lifecycle.answering());
@@ -104,6 +112,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
     let id = RequestId::of(request.headers());
     let template: Option<Arc<str>> = request.match_pattern().map(Arc::from);
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let offers_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
     let mut span = span_of(&request, template.as_deref());
     request.extensions_mut().insert(Observed {
         id: id.clone(),
@@ -117,7 +126,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
     });
 
     let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
-        let response = Problem::from(shutting_down()).to_response(&path, id.as_str());
+        let response = Problem::from(shutting_down()).to_response(&base.at(&path), id.as_str());
         Ok(Ok(request.into_response(response)))
     } else {
         AssertUnwindSafe(next.call(request)).catch_unwind().await
@@ -125,8 +134,10 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
 
     let ending = Ending {
         id: &id,
-        path: &path,
-        must_close: phase != Phase::Serving,
+        path: &base.at(&path),
+        base: &base,
+        // An upgrade that is offered is not taken, which actix-http says plainly only of a connection that ends.
+        must_close: phase != Phase::Serving || offers_upgrade,
     };
     let (result, seen) = match answered {
         Ok(Ok(response)) => {
@@ -213,7 +224,9 @@ pub(crate) fn shutting_down() -> upsert_app::Refusal {
 /// How an answer is finished, whatever made it.
 struct Ending<'a> {
     id: &'a RequestId,
+    /// As the sender sees it.
     path: &'a str,
+    base: &'a BasePath,
     must_close: bool,
 }
 
@@ -221,14 +234,18 @@ impl Ending<'_> {
     /// Gives a refusal its document, and every answer its request id.
     fn finished(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         let refused = response.response().error().map(|error| {
-            let problem = error.as_error::<Problem>();
+            let made = error.as_error::<CorsError>().map(|_| cors::refused());
+            let problem = made.as_ref().or_else(|| error.as_error::<Problem>());
             problem.map_or_else(
                 || problem::of_status(response.status()).to_response(self.path, self.id.as_str()),
                 |problem| problem.to_response(self.path, self.id.as_str()),
             )
         });
         let mut response = match refused {
-            Some(refused) => response.into_response(refused),
+            Some(mut refused) => {
+                cors::keep(response.headers(), refused.headers_mut());
+                response.into_response(refused)
+            }
             None => response,
         };
         self.mark(response.response_mut());
@@ -248,6 +265,7 @@ impl Ending<'_> {
 
     fn mark(&self, response: &mut HttpResponse) {
         response.headers_mut().insert(X_REQUEST_ID, self.id.value().clone());
+        mount::lead_back(response.headers_mut(), self.base);
         if self.must_close {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }

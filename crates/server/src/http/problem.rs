@@ -10,6 +10,8 @@ use upsert_api::ProblemCode;
 use upsert_app::Refusal;
 use upsert_core::{Problem as Wrong, Word as _};
 
+use crate::http::methods;
+
 /// `Content-Type` of a problem document.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -40,12 +42,9 @@ impl Problem {
 
     /// 405, saying what is allowed.
     pub(crate) fn method_not_allowed(allowed: &[Method]) -> Self {
-        let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
-        let problem = Self::new(
-            ProblemCode::MethodNotAllowed,
-            format!("only {} is known here", names.join(", ")),
-        );
-        match HeaderValue::from_str(&names.join(", ")) {
+        let names = methods::listed(allowed);
+        let problem = Self::new(ProblemCode::MethodNotAllowed, format!("only {names} is known here"));
+        match HeaderValue::from_str(&names) {
             Ok(value) => problem.with(header::ALLOW, value),
             Err(_) => problem,
         }

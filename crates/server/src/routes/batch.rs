@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
@@ -10,15 +10,17 @@ use upsert_api::{BatchAnswer, BatchLine, ProblemCode};
 
 use crate::batch::{Batch, Terms};
 use crate::http::access::WriteBatches;
-use crate::http::body::is_encoded;
+use crate::http::decoding::{self, Encoding};
 use crate::http::headers::Wishes;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
+use crate::http::mount;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
 use crate::routes::reply::PREFERENCE_APPLIED;
 use crate::state::{State, Streaming};
 
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const NDJSON: &str = "application/x-ndjson";
 
 /// Many upserts, a line each.
@@ -39,7 +41,7 @@ const NDJSON: &str = "application/x-ndjson";
     responses(
         (status = 200, description = "A line for each line", body = BatchAnswer, content_type = "application/x-ndjson",
             headers(("Preference-Applied" = String, description = "The preferences that held, of every line"))),
-        (status = 415, description = "`unsupported_media_type`: it is not NDJSON"),
+        (status = 415, description = "`unsupported_media_type`: it is not NDJSON, or its content coding is not gzip"),
     ),
 )]
 #[post("/v1/customers/batch")]
@@ -56,10 +58,11 @@ pub(crate) async fn upsert_batch(
         .ok()
         .flatten()
         .is_some_and(|mime| mime.essence_str() == NDJSON);
-    if !is_ndjson || is_encoded(&request) {
-        let detail = "the body has to be application/x-ndjson, in UTF-8 and without a content coding";
+    if !is_ndjson {
+        let detail = "the body has to be application/x-ndjson, in UTF-8";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
+    let encoding = Encoding::of(&request)?;
     if wishes.idempotency_key.is_some() {
         let detail = "holds for one upsert: in a batch each line has its own `idempotency_key`";
         return Err(Problem::invalid_header("Idempotency-Key", detail));
@@ -74,14 +77,18 @@ pub(crate) async fn upsert_batch(
         merchant: caller.merchant.id.clone(),
         wishes,
         request_id,
+        base: mount::of(&request),
         line_limit: state.served.load().body_limit,
         state: state.clone(),
     };
     let held = terms.wishes.prefers.applied(true);
-    let answers = Batch::new(terms, payload, Streaming::of(&state)).answers();
+    let lines = decoding::pieces(payload.into_inner(), encoding);
+    let answers = Batch::new(terms, lines, Streaming::of(&state)).answers();
     let mut response = HttpResponse::Ok();
     response.content_type(NDJSON);
     response.insert_header((header::CACHE_CONTROL, "no-store"));
+    // nginx would gather the answers: a client that waits for one before it sends more would wait for good.
+    response.insert_header((X_ACCEL_BUFFERING, "no"));
     if let Some(held) = held {
         response.insert_header((PREFERENCE_APPLIED, held));
     }

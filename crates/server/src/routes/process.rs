@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data};
-use actix_web::{HttpResponse, Resource, get};
+use actix_web::{HttpRequest, HttpResponse, Resource, get};
 use tokio::time::timeout;
 
 use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
@@ -16,6 +16,7 @@ use crate::config::rotation::word;
 use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::metrics::recorder;
 use crate::http::middleware::shutting_down;
+use crate::http::mount;
 use crate::http::problem::Problem;
 use crate::lifecycle::Phase;
 use crate::state::State;
@@ -132,8 +133,8 @@ async fn rendered(state: &Data<State>) -> HttpResponse {
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 #[get("/openapi.json")]
-pub(crate) async fn get_openapi(state: Data<State>) -> HttpResponse {
+pub(crate) async fn get_openapi(request: HttpRequest, state: Data<State>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(header::ContentType::json())
-        .body(state.documented.json.clone())
+        .body(state.documented.json_at(&mount::of(&request)))
 }

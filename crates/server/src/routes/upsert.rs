@@ -4,8 +4,9 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
 use upsert_api::{Plan, UpsertAnswer, UpsertProblem, UpsertRequest};
-use upsert_app::{Caller, UpsertCommand};
+use upsert_app::{Answer, Caller, UpsertCommand};
 use upsert_core::Priority;
+use upsert_settings::BasePath;
 use upsert_store::Through;
 
 use crate::http::access::WriteCustomers;
@@ -14,8 +15,9 @@ use crate::http::headers::{Wishes, wants_fresh};
 use crate::http::in_force::visibility_of;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
+use crate::http::mount;
 use crate::http::prefer::Preferences;
-use crate::http::problem::Problem;
+use crate::http::problem::{PROBLEM_JSON, Problem};
 use crate::http::query::NoQuery;
 use crate::routes::reply;
 use crate::state::State;
@@ -96,7 +98,15 @@ pub(crate) async fn upsert_customer(
     }
     // Vendors may have taken their time: what it did stands, and only who still may is told of it.
     let answer = in_force.may_be_told(answer, visibility)?;
-    Ok(reply::answer(answer, wishes.prefers))
+    Ok(reply::answer(below(answer, &mount::of(&request)), wishes.prefers))
+}
+
+/// A refusal that is kept says where it was sent to, and is told whoever sees that somewhere else.
+fn below(mut answer: Answer, base: &BasePath) -> Answer {
+    if PROBLEM_JSON == answer.content_type {
+        answer.body = mount::problem_below(&answer.body, base).into_owned();
+    }
+    answer
 }
 
 /// What an upsert with this body would do. Stores and sends nothing.

@@ -21,6 +21,7 @@ use crate::config::key_store::Keys;
 use crate::config::rotation::word;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
+use crate::http::coded_once::CodedOnce;
 use crate::http::shared_answer::SharedAnswer;
 use crate::http::{dashboard, metrics as measure};
 use crate::lifecycle::Lifecycle;
@@ -213,6 +214,8 @@ fn state_of(
             keys: Keys::new(&settings.api_keys, &Keys::default()),
             directory: gateway.directory(),
             body_limit: settings.server.body_limit,
+            base_path: settings.server.base_path.clone(),
+            cors_origins: settings.server.cors_origins.clone(),
             generation: 1,
             is_stale: false,
         }),
@@ -225,6 +228,7 @@ fn state_of(
         documented: LazyLock::new(openapi::documented),
         body_timeout: options.body_timeout,
         metrics: SharedAnswer::default(),
+        coded: CodedOnce::default(),
         readiness: SharedAnswer::default(),
         metrics_apart: settings.server.metrics_bind.is_some(),
         traces,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::App;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Compat, from_fn};
 use actix_web::web::Data;
 
 use upsert_dashboard::Dashboard;
 use upsert_settings::Settings;
 
+use crate::http::answering::answer_as_asked;
+use crate::http::cors::{cors, unless_none};
 use crate::http::middleware::observe;
 use crate::http::pacing::pace;
 use crate::net::listener::{Bound, Listening, listen};
@@ -39,6 +41,9 @@ pub(crate) fn bind_all(
             .configure(routes::all)
             .configure(|config| upsert_dashboard::configure(config, dashboard))
             .default_service(actix_web::web::route().to(routes::fallback::fallback))
+            .wrap(from_fn(answer_as_asked))
+            .wrap(Compat::new(cors(&state.clone().into_inner())))
+            .wrap(from_fn(unless_none))
             .wrap(from_fn(observe))
     });
     bound.map_err(refused(listening.address))
@@ -57,6 +62,7 @@ pub(crate) fn bind_metrics(address: &str, state: &Arc<State>) -> Result<Bound, S
         App::new()
             .app_data(state.clone())
             .service(routes::process::metrics_apart())
+            .wrap(from_fn(answer_as_asked))
             .wrap(from_fn(pace))
     });
     bound.map_err(refused(address))

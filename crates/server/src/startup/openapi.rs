@@ -51,10 +51,7 @@ pub(crate) fn documented() -> Documented {
         }
         methods.insert(path.clone(), known);
     }
-    Documented {
-        json: rendered(&api),
-        methods,
-    }
+    Documented::new(rendered(&api), methods)
 }
 
 /// Events that come in prove who sent them by their signature.

@@ -218,6 +218,8 @@ impl Reloader {
             keys: Keys::new(&settings.api_keys, &before.keys),
             directory: gateway.directory(),
             body_limit: settings.server.body_limit,
+            base_path: settings.server.base_path.clone(),
+            cors_origins: settings.server.cors_origins.clone(),
             generation: before.generation + 1,
             is_stale: false,
         }));
@@ -281,6 +283,8 @@ impl Reloader {
         self.state.served.rcu(|served| ConfigSnapshot {
             keys: served.keys.clone(),
             directory: served.directory.clone(),
+            base_path: served.base_path.clone(),
+            cors_origins: served.cors_origins.clone(),
             is_stale: true,
             ..**served
         });

@@ -13,7 +13,7 @@ use crate::import::links;
 use crate::import::refused::Refused;
 
 /// Longer than any line that a gateway takes, unless it is configured far beyond the usual 64 KiB.
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST: u64 = 800 * 1024;
 
 /// Reads lines; holds one at a time.
 pub(super) struct Lines {
