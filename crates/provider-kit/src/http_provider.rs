@@ -15,6 +15,7 @@ use upsert_core::{
 };
 
 use crate::classify::{of_read, unreadable};
+use crate::own_secrets::OwnSecrets;
 use crate::read_back::ID_POINTER;
 use crate::record_id::is_fit;
 use crate::reply::{WireReply, kept, said_as_kept};
@@ -96,6 +97,32 @@ impl<V: HttpVendor> HttpProvider<V> {
         })
     }
 
+    /// Without what no code or id of a call looks like (the vendor's document beside it has it still), and without our
+    /// credentials, which a vendor may repeat anywhere.
+    fn told(&self, mut error: ProviderError) -> ProviderError {
+        error.code = error.code.filter(|code| is_fit(code));
+        error.vendor_request_id = error.vendor_request_id.filter(|id| is_fit(id));
+        let mut headers = HeaderMap::new();
+        self.vendor.authorise(&mut headers);
+        OwnSecrets::of(&headers).cover_error(&mut error);
+        error
+    }
+
+    /// The receipt in the form that it is kept in.
+    fn received(&self, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
+        let mut receipt = self.vendor.decode(prepared, reply)?;
+        receipt.provider_customer_id = self.known_id(&receipt.provider_customer_id).ok_or_else(|| {
+            let what = "an id of a record is blank, longer than 255 characters or holds control characters";
+            unreadable(reply, what)
+        })?;
+        receipt.vendor_request_id = receipt.vendor_request_id.filter(|id| is_fit(id));
+        for differs in &mut receipt.fields.differs {
+            differs.kept = kept(differs.kept.take());
+        }
+        receipt.vendor_said.members = said_as_kept(receipt.vendor_said.members);
+        Ok(receipt)
+    }
+
     /// The id in the form that ids are compared in; none if no vendor gives such ids.
     fn known_id(&self, id: &str) -> Option<String> {
         is_fit(id).then(|| self.vendor.canonical_id(id))
@@ -120,13 +147,6 @@ impl<V: HttpVendor> HttpProvider<V> {
             error
         })
     }
-}
-
-/// Without what no code or id of a call looks like; the vendor's document beside it has it still.
-fn told(mut error: ProviderError) -> ProviderError {
-    error.code = error.code.filter(|code| is_fit(code));
-    error.vendor_request_id = error.vendor_request_id.filter(|id| is_fit(id));
-    error
 }
 
 fn rejected(detail: &str) -> ProviderError {
@@ -178,17 +198,7 @@ impl<V: HttpVendor> UpsertProvider for HttpProvider<V> {
 
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         let reply = self.call(&prepared.request, context).await?;
-        let mut receipt = self.vendor.decode(prepared, &reply).map_err(told)?;
-        receipt.provider_customer_id = self.known_id(&receipt.provider_customer_id).ok_or_else(|| {
-            let what = "an id of a record is blank, longer than 255 characters or holds control characters";
-            unreadable(&reply, what)
-        })?;
-        receipt.vendor_request_id = receipt.vendor_request_id.filter(|id| is_fit(id));
-        for differs in &mut receipt.fields.differs {
-            differs.kept = kept(differs.kept.take());
-        }
-        receipt.vendor_said.members = said_as_kept(receipt.vendor_said.members);
-        Ok(receipt)
+        self.received(prepared, &reply).map_err(|error| self.told(error))
     }
 }
 
@@ -201,7 +211,8 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
     async fn list(&self, context: &CallContext, query: &ListQuery) -> Result<ReadPage, ProviderError> {
         let reads = self.reads()?;
         let reply = self.call(&reads.list_request(query), context).await.map_err(of_read)?;
-        let mut page = reads.decode_list(query, &reply).map_err(told).map_err(of_read)?;
+        let page = reads.decode_list(query, &reply);
+        let mut page = page.map_err(|error| of_read(self.told(error)))?;
         page.data = page.data.into_iter().map(|record| self.known(record)).collect();
         Ok(page)
     }
@@ -214,7 +225,8 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
         let reads = self.reads()?;
         let request = reads.read_request(provider_customer_id);
         let reply = self.call(&request, context).await.map_err(of_read)?;
-        let record = reads.decode_read(&reply).map_err(told).map_err(of_read)?;
+        let record = reads.decode_read(&reply);
+        let record = record.map_err(|error| of_read(self.told(error)))?;
         Ok(record.map(|record| self.known(record)))
     }
 }

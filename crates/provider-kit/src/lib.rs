@@ -12,6 +12,7 @@ mod fields;
 mod http_provider;
 mod in_force;
 mod measured;
+mod own_secrets;
 mod path;
 mod read_back;
 mod record_id;
