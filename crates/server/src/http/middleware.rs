@@ -180,6 +180,7 @@ fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
         template,
         is_https: spans.is_some() && is_https(request.request()),
         version: request.version(),
+        server: spans.and_then(|_| request_span::server(request.uri(), request.headers())),
         traceparent: request_span::traceparent(request.headers()),
     };
     RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
