@@ -191,7 +191,8 @@ async fn each_try_to_send_an_event_is_a_span_that_says_to_whom_and_how_it_was_an
     let mut plan = traced_to(&collector.url());
     plan.only = vec!["wallet"];
     plan.tables = format!(
-        "\n[[webhooks.out]]\nname = \"hooks\"\nurl = \"{}\"\nevents = [\"customer.upserted\"]\nsecret = {{ file = \"told.secret\" }}\n",
+        "\n[[webhooks.out]]\nname = \"hooks\"\nurl = \"{}\"\nevents = [\"customer.upserted\"]\n\
+         secret = {{ file = \"told.secret\" }}\n",
         receiver.url()
     );
     let mut world = World::with_files(plan, &[("told.secret", SIGNS)]).await;

@@ -156,8 +156,9 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
     span.answered(status.as_u16(), key, upsert);
     let line = metrics::Line {
         method: metrics::method_name(&method),
-        template: template.as_deref().unwrap_or("none"),
+        template: template.as_deref().unwrap_or(metrics::NO_ROUTE),
         status: status.as_u16(),
+        is_strangers: !seen.as_ref().is_some_and(Observed::is_known),
         took: started.elapsed(),
         request_id: id.as_str(),
         key,
