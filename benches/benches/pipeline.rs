@@ -18,8 +18,8 @@ use serde_json::Value as Json;
 
 use upsert_benches::sample;
 use upsert_core::{
-    CallContext, Customer, CustomerId, IdSource, InLine, PreparedUpsert, Priority, Selection, SystemClock, Terms,
-    UpsertProvider, UpsertRequest, canonicalise, phone,
+    CallContext, Customer, CustomerId, Exchange, IdSource, InLine, PreparedUpsert, Priority, Selection, SystemClock,
+    Terms, UpsertProvider, UpsertRequest, canonicalise, phone,
 };
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
 
@@ -164,6 +164,7 @@ fn answers(criterion: &mut Criterion) {
         priority: Priority::Interactive,
         is_counted: false,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     };
     for (kind, provider) in &pipeline.providers {
         let prepared = pipeline.prepare(provider.as_ref(), &customer);

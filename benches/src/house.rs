@@ -18,8 +18,8 @@ use upsert_app::{
     NoAuditKeys, OnCollision, OnKeyChange, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Clock, Customer, CustomerId, Handling, Held, IdentifierKind, InLine, Payload, Priority, ProviderError,
-    Repeat, Selection, SystemClock, Terms, UpsertRequest, canonicalise,
+    CallContext, Clock, Customer, CustomerId, Exchange, Handling, Held, IdentifierKind, InLine, Payload, Priority,
+    ProviderError, Repeat, Selection, SystemClock, Terms, UpsertRequest, canonicalise,
 };
 use upsert_policy::{ConnectionPolicy, Decision, InMemoryDayCount, Jitter, Outside, standard_stack};
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
@@ -134,6 +134,7 @@ impl House {
             priority: Priority::Interactive,
             is_counted: false,
             in_line: InLine::default(),
+            exchange: Exchange::default(),
         };
         connection
             .adapter

@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use upsert_core::{
-    CallContext, Customer, CustomerId, IdSource, InLine, ListQuery, PreparedUpsert, Priority, ProviderError, Selection,
-    SystemClock, Terms, UpsertRequest, canonicalise,
+    CallContext, Customer, CustomerId, Exchange, IdSource, InLine, ListQuery, PreparedUpsert, Priority, ProviderError,
+    Selection, SystemClock, Terms, UpsertRequest, canonicalise,
 };
 use upsert_provider_kit::{Built, ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
 
@@ -119,6 +119,7 @@ fn context() -> CallContext {
         priority: Priority::Interactive,
         is_counted: false,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     }
 }
 

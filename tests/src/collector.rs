@@ -33,6 +33,8 @@ pub struct CollectedSpan {
     pub attributes: Json,
     /// Trace and span of each link.
     pub links: Vec<(String, String)>,
+    /// Name, version and schema URL of who recorded it.
+    pub scope: [String; 3],
     /// What is said about the process.
     pub resource: Json,
 }
@@ -108,7 +110,9 @@ impl Collector {
             for of_resource in request.resource_spans {
                 let resource = of_resource.resource.map_or(Json::Null, |all| said(&all.attributes));
                 for scope in of_resource.scope_spans {
-                    spans.extend(scope.spans.iter().map(|span| collected(span, &resource)));
+                    let (name, version) = scope.scope.map(|own| (own.name, own.version)).unwrap_or_default();
+                    let recorder = [name, version, scope.schema_url];
+                    spans.extend(scope.spans.iter().map(|span| collected(span, &recorder, &resource)));
                 }
             }
         }
@@ -132,7 +136,7 @@ async fn take(body: Bytes, request: HttpRequest, came: Data<Mutex<Came>>) -> Htt
     HttpResponse::Ok().content_type("application/x-protobuf").finish()
 }
 
-fn collected(span: &Span, resource: &Json) -> CollectedSpan {
+fn collected(span: &Span, scope: &[String; 3], resource: &Json) -> CollectedSpan {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
     CollectedSpan {
         trace: hex(&span.trace_id),
@@ -147,6 +151,7 @@ fn collected(span: &Span, resource: &Json) -> CollectedSpan {
             .iter()
             .map(|link| (hex(&link.trace_id), hex(&link.span_id)))
             .collect(),
+        scope: scope.clone(),
         resource: resource.clone(),
     }
 }

@@ -567,12 +567,33 @@ async fn before_anything_fails_its_counter_is_there_at_zero_also_of_what_a_reloa
     let forged = |source: &str| {
         format!("upsert_gateway_events_in_total{{merchant=\"acme\",source=\"{source}\",result=\"forged\"}} 0\n")
     };
+    let attempts = |connection: &str, outcome: &str| {
+        format!(
+            "upsert_gateway_attempts_total{{merchant=\"acme\",connection=\"{connection}\",provider=\"rotor\",\
+             outcome=\"{outcome}\"}} 0\n"
+        )
+    };
+    let succeeded = |connection: &str| {
+        format!(
+            "upsert_gateway_deliveries_total{{merchant=\"acme\",connection=\"{connection}\",provider=\"rotor\",\
+             state=\"succeeded\",outcome=\"created\",error_kind=\"none\"}} 0\n"
+        )
+    };
+    let held = "connection=\"rotor\",provider=\"rotor\",waiting_for=\"breaker\"} 0\n";
+    let accepted = "upsert_gateway_events_in_total{merchant=\"acme\",source=\"shop\",result=\"accepted\"} 0\n";
     let kinds = upsert_core::ErrorKind::all().map(upsert_core::Word::as_str);
     let page = world.get("/metrics").await.text;
     for kind in kinds {
         assert!(page.contains(&failed("rotor", kind)), "{kind}: {page}");
     }
     assert!(page.contains(&forged("shop")), "{page}");
+    for outcome in ["created", "transient", "abandoned"] {
+        assert!(page.contains(&attempts("rotor", outcome)), "{outcome}: {page}");
+    }
+    assert!(
+        page.contains(&succeeded("rotor")) && page.contains(held) && page.contains(accepted),
+        "{page}"
+    );
     world
         .reconfigure(|text| {
             let text = text.replace("name = \"rotor\"", "name = \"second\"");
@@ -580,7 +601,12 @@ async fn before_anything_fails_its_counter_is_there_at_zero_also_of_what_a_reloa
         })
         .await;
     let page = world.get("/metrics").await.text;
-    for line in [failed("second", "rejected"), forged("till")] {
+    for line in [
+        failed("second", "rejected"),
+        attempts("second", "transient"),
+        succeeded("second"),
+        forged("till"),
+    ] {
         assert!(page.contains(&line), "{line}: {page}");
     }
     world.stop().await;

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 use upsert_core::{Clock, SystemClock, Word as _, traceparent_of_attempt};
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{Answered, CollectedSpan, Collector, Plan, World};
+use upsert_tests::{Answered, CollectedSpan, Collector, Manner, Plan, Receiver, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -72,6 +72,7 @@ async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_
     assert_eq!(attributes["http.route"], "/v1/customers");
     assert_eq!(attributes["http.response.status_code"], 201);
     assert_eq!(attributes["url.scheme"], "http");
+    assert_eq!(attributes["server.address"], "127.0.0.1");
     assert_eq!(attributes["upsert_gateway.upsert_id"], made.body["upsert_id"]);
 
     let below = |name: &str| {
@@ -91,6 +92,18 @@ async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_
         (&april[0], "april"),
     ] {
         assert_eq!(span.kind, CLIENT);
+        assert_eq!(span.scope[0], "upsert-gateway");
+        assert_eq!(span.scope[1], env!("CARGO_PKG_VERSION"));
+        assert_eq!(span.scope[2], "https://opentelemetry.io/schemas/1.30.0");
+        assert_eq!(span.attributes["http.request.method"], "POST");
+        assert_eq!(span.attributes["server.address"], "127.0.0.1");
+        assert!(span.attributes["server.port"].as_u64().unwrap() > 0);
+        let template = if connection == "wallet" {
+            "/customers/add-update"
+        } else {
+            "/customers"
+        };
+        assert_eq!(span.attributes["url.template"], template);
         let said = &span.attributes;
         assert_eq!(said["upsert_gateway.merchant"], "acme");
         assert_eq!(said["upsert_gateway.connection"], connection);
@@ -118,6 +131,8 @@ async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_
         made.delivery("rotor")["outcome"]
     );
     assert_eq!(again.status, 0);
+    let status = again.attributes["http.response.status_code"].as_u64().unwrap();
+    assert!((200..300).contains(&status), "{status}");
 
     assert_eq!(sent_to_wallet(&world), format!("00-{TRACE}-{}-01", wallet[0].id));
     for vendor in [&world.rotor, &world.april] {
@@ -167,6 +182,51 @@ async fn what_a_caller_does_not_keep_is_not_sent_and_what_is_no_context_is_passe
     let whole = collector.of_trace(&requests[0].trace);
     assert!(sent_to_wallet(&world).contains(&requests[0].trace));
     assert_eq!(whole.len(), 5, "request, commit, three deliveries: {whole:#?}");
+}
+
+#[tokio::test]
+async fn each_try_to_send_an_event_is_a_span_that_says_to_whom_and_how_it_was_answered() {
+    const SIGNS: &str = "whsec_b2xkIG9sZCBvbGQgb2xkIG9sZCBvbGQgMTIz";
+    let (collector, receiver) = (Collector::start(), Receiver::start(SIGNS));
+    let mut plan = traced_to(&collector.url());
+    plan.only = vec!["wallet"];
+    plan.tables = format!(
+        "\n[[webhooks.out]]\nname = \"hooks\"\nurl = \"{}\"\nevents = [\"customer.upserted\"]\n\
+         secret = {{ file = \"told.secret\" }}\n",
+        receiver.url()
+    );
+    let mut world = World::with_files(plan, &[("told.secret", SIGNS)]).await;
+    let made = world.upsert(&ann()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    receiver.until_count(1, PATIENCE).await;
+    receiver.answers(Manner::Status(503));
+    let tested = world
+        .send(Method::POST, "/v1/endpoints/acme/hooks/test", None, &[])
+        .await;
+    assert_eq!(tested.body["status"], 503, "{}", tested.text);
+    world.stop().await;
+
+    let spans = collector.spans();
+    let sent = named(&spans, "send event");
+    assert_eq!(sent.len(), 2, "{spans:#?}");
+    let port = u64::from(receiver.url().parse::<reqwest::Url>().unwrap().port().unwrap());
+    for span in &sent {
+        let said = &span.attributes;
+        assert_eq!((span.kind, span.parent.as_str()), (CLIENT, ""));
+        assert_eq!(said["http.request.method"], "POST");
+        assert_eq!(said["server.address"], "127.0.0.1");
+        assert_eq!(said["server.port"], port);
+        assert_eq!(said["upsert_gateway.merchant"], "acme");
+        assert_eq!(said["upsert_gateway.endpoint"], "hooks");
+    }
+    let refused = sent.iter().find(|span| span.status == 2).unwrap();
+    assert_eq!(refused.attributes["http.response.status_code"], 503);
+    assert_eq!(refused.attributes["error.type"], "503");
+    assert_eq!(refused.attributes["upsert_gateway.event_id"], tested.body["id"]);
+    let taken = sent.iter().find(|span| span.status == 0).unwrap();
+    let status = taken.attributes["http.response.status_code"].as_u64().unwrap();
+    assert!((200..300).contains(&status), "{status}");
+    assert!(!collector.holds("canary"), "{spans:#?}");
 }
 
 /// The machine's clock, hours later.

@@ -3,6 +3,7 @@
 pub(crate) mod calls;
 pub(crate) mod dispatch;
 pub(crate) mod endpoints;
+pub(crate) mod event_span;
 pub(crate) mod publish;
 pub(crate) mod races;
 pub(crate) mod retry_schedule;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::customer::Customer;
 use crate::error::ProviderError;
+use crate::exchange::Exchange;
 use crate::field::{Field, Kind};
 use crate::ids::{CustomerId, DeliveryId};
 use crate::in_line::InLine;
@@ -312,6 +313,8 @@ pub struct CallContext {
     pub is_counted: bool,
     /// Whether it still waits for its turn: of a call that is dropped then, nothing has gone out.
     pub in_line: InLine,
+    /// Where the adapter says what went over the wire.
+    pub exchange: Exchange,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{Label, Unit, counter, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
 
-use upsert_core::{CallContext, Clock, ProviderError, Word as _};
+use upsert_core::{CallContext, Clock, ErrorKind, Outcome, ProviderError, WaitingFor, Word as _};
 
 use crate::budget::RetryBudget;
 use crate::counted::Counted;
@@ -16,6 +16,8 @@ use crate::settings::ConnectionNames;
 
 const ATTEMPTS: &str = "upsert_gateway_attempts_total";
 const DURATION: &str = "upsert_gateway_attempt_duration_seconds";
+/// The outcome of a call that was dropped before its end.
+const ABANDONED: &str = "abandoned";
 const HELD: &str = "upsert_gateway_calls_held_total";
 
 /// Counts, times and reports. Everything it shows is an id, a name from the configuration or a word of ours.
@@ -44,6 +46,18 @@ impl Observe {
             names,
             health: Health::new(clock),
             budget,
+        }
+    }
+
+    /// Has every counter of writes begin at zero. Who asks for the increase of one that comes with its first call sees none.
+    pub fn begin_at_zero(&self) {
+        let (outcomes, kinds) = (Outcome::ALL.iter(), ErrorKind::ALL.iter());
+        let outcomes = outcomes.map(|one| one.as_str()).chain(kinds.map(|one| one.as_str()));
+        for outcome in outcomes.chain([ABANDONED]) {
+            counter!(ATTEMPTS, self.labels("outcome", outcome)).increment(0);
+        }
+        for waiting_for in WaitingFor::ALL {
+            counter!(HELD, self.labels("waiting_for", waiting_for.as_str())).increment(0);
         }
     }
 
@@ -144,7 +158,7 @@ struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.observe.attempted("abandoned", self.began.elapsed());
+            self.observe.attempted(ABANDONED, self.began.elapsed());
         }
     }
 }

@@ -26,6 +26,11 @@ pub struct ConnectionStatus {
 }
 
 impl ConnectionStatus {
+    /// What is counted of its calls is there from now on, at zero, unless it has counted already.
+    pub fn begin_at_zero(&self) {
+        self.observe.begin_at_zero();
+    }
+
     /// How it is doing now. A pause is durable and not known here.
     pub fn snapshot(&self) -> upsert_api::ConnectionStatus {
         upsert_api::ConnectionStatus {

@@ -8,7 +8,7 @@ use upsert_provider_kit::{EncodeRules, encode as encode_by_table, post, violatio
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
 
-const PATH: &str = "/customers/add-update";
+pub(crate) const PATH: &str = "/customers/add-update";
 
 /// Words the request. It may always be repeated: the vendor looks up by `externalId`, which is always sent `[S3]`.
 pub(crate) fn encode(vendor: &AddUpdate, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {

@@ -37,6 +37,8 @@ pub struct AddUpdate {
 impl HttpVendor for AddUpdate {
     const KIND: &'static str = "add-update";
     const DEFAULT_BASE_URL: &'static str = "http://localhost:3156";
+
+    const UPSERT_PATH: Option<&'static str> = Some(encode::PATH);
     type Settings = AddUpdateSettings;
 
     fn capabilities(settings: &AddUpdateSettings) -> Capabilities {

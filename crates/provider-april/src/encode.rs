@@ -12,7 +12,7 @@ use upsert_provider_kit::{EncodeRules, Encoded, encode as encode_by_table, post,
 use crate::April;
 use crate::capabilities::{EMAIL, METADATA, REFERENCE};
 
-const PATH: &str = "/customers";
+pub(crate) const PATH: &str = "/customers";
 /// A person's wrapper `[D]`.
 const PERSON_WRAPPER: &str = "UpsertConsumerCustomer";
 

@@ -43,6 +43,8 @@ pub struct April {
 impl HttpVendor for April {
     const KIND: &'static str = "april";
     const DEFAULT_BASE_URL: &'static str = "https://api.sandbox.au.meetapril.io";
+
+    const UPSERT_PATH: Option<&'static str> = Some(encode::PATH);
     type Settings = AprilSettings;
 
     fn capabilities(settings: &AprilSettings) -> Capabilities {

@@ -10,8 +10,8 @@ use url::Url;
 
 use upsert_core::{
     CallContext, Clock, CustomerReader, ErrorKind, ListQuery, PreparedUpsert, Problem, ProviderError, ProviderInfo,
-    ReadCustomer, ReadPage, RetryAdvice, StateAtVendor, Unreadable, UpsertProvider, UpsertReceipt, UpsertRequest,
-    Violation, WaitingFor, WireRequest,
+    ReadCustomer, ReadPage, RequestSeen, RetryAdvice, StateAtVendor, Unreadable, UpsertProvider, UpsertReceipt,
+    UpsertRequest, Violation, WaitingFor, WireRequest,
 };
 
 use crate::classify::{of_read, unreadable};
@@ -20,7 +20,7 @@ use crate::read_back::ID_POINTER;
 use crate::record_id::is_fit;
 use crate::reply::{WireReply, kept, said_as_kept};
 use crate::retry_after::RetryAfter;
-use crate::transport::{Outgoing, Transport, TransportError};
+use crate::transport::{Incoming, Outgoing, Transport, TransportError};
 use crate::vendor::{HttpReads, HttpVendor};
 
 /// One connection to an HTTP vendor.
@@ -86,8 +86,18 @@ impl<V: HttpVendor> HttpProvider<V> {
 
     async fn call(&self, request: &WireRequest, context: &CallContext) -> Result<WireReply, ProviderError> {
         let outgoing = self.outgoing(request, context)?;
+        context.exchange.sends(RequestSeen {
+            method: request.method.clone(),
+            address: outgoing.url.host_str().unwrap_or_default().to_owned(),
+            port: outgoing.url.port_or_known_default(),
+            template: V::UPSERT_PATH.filter(|path| *path == request.path),
+        });
         let began_at = self.clock.now();
-        let incoming = self.transport.send(outgoing).await.map_err(transport_error)?;
+        let result = self.transport.send(outgoing).await;
+        if let Ok(Incoming { status, .. }) | Err(TransportError::TooLarge(status)) = &result {
+            context.exchange.answered(*status);
+        }
+        let incoming = result.map_err(transport_error)?;
         Ok(WireReply {
             status: incoming.status,
             retry_after: RetryAfter::of(&incoming.headers, self.clock.now()),

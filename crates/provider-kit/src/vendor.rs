@@ -24,6 +24,9 @@ pub trait HttpVendor: fmt::Debug + Send + Sync + Sized + 'static {
     /// Where the vendor is reached unless a connection says otherwise, path prefix included.
     const DEFAULT_BASE_URL: &'static str;
 
+    /// The path below the base URL that every write goes to, as spans show it; none where it depends on what is written.
+    const UPSERT_PATH: Option<&'static str> = None;
+
     /// The `settings` of a connection. Unknown members have to be refused (`deny_unknown_fields`).
     type Settings: DeserializeOwned + Default;
 

@@ -13,9 +13,9 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, FieldOutcomes, InLine, Intent, KeyKind, ListQuery,
-    MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat,
-    StateAtVendor, Unreadable, UpsertReceipt, UpsertRequest, Violation, WireRequest,
+    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, Exchange, FieldOutcomes, InLine, Intent, KeyKind,
+    ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage,
+    Repeat, StateAtVendor, Unreadable, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, HttpReads, HttpVendor, Incoming, Outgoing, Registry, SettingProblem,
@@ -231,6 +231,7 @@ fn context() -> CallContext {
         priority: Priority::Interactive,
         is_counted: false,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     }
 }
 

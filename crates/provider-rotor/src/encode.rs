@@ -17,6 +17,9 @@ const SILENT: [Field; 2] = [Field::Reference, Field::Kind];
 /// What Rotor matches by where it is given no id, in its order `[S0]`.
 const MATCHED_FIELDS: [(Field, KeyKind); 2] = [(Field::Phone, KeyKind::Phone), (Field::Email, KeyKind::Email)];
 
+/// Where every write goes.
+pub(crate) const PATH: &str = "/customers";
+
 pub(crate) fn encode(rotor: &Rotor, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
     let format = rotor.settings.phone_format;
     let id = request.link.map(|link| link.provider_customer_id);
@@ -52,7 +55,7 @@ pub(crate) fn encode(rotor: &Rotor, request: &UpsertRequest<'_>) -> Result<Prepa
         body.insert("id".to_owned(), Json::String(id.to_owned()));
     }
     Ok(PreparedUpsert {
-        request: post("/customers", body),
+        request: post(PATH, body),
         sent: encoded.sent,
         match_key: Some(key.clone()),
         matches_by,

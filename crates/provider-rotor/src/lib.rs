@@ -46,6 +46,8 @@ impl HttpVendor for Rotor {
     const KIND: &'static str = "rotor";
     const DEFAULT_BASE_URL: &'static str = "https://api.getrotor.com/open-api";
 
+    const UPSERT_PATH: Option<&'static str> = Some(encode::PATH);
+
     type Settings = RotorSettings;
 
     fn capabilities(settings: &RotorSettings) -> Capabilities {

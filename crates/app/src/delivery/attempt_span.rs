@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use upsert_core::{ProviderError, Word as _};
+use upsert_core::{Exchange, ProviderError, Word as _};
 
 use crate::delivery::record::AttemptEnd;
 use crate::delivery::work::Work;
@@ -43,9 +43,10 @@ impl AttemptSpan {
         self.0.as_ref().map(|span| span.traceparent())
     }
 
-    /// Ends it with what came of the attempt.
-    pub(crate) fn end(self, end: &AttemptEnd) {
+    /// Ends it with what came of the attempt, and what of it went over the wire.
+    pub(crate) fn end(self, end: &AttemptEnd, exchange: &Exchange) {
         let Some(mut span) = self.0 else { return };
+        say_of_wire(span.as_mut(), exchange);
         let (next, error) = match end {
             AttemptEnd::Accepted(receipt) => {
                 span.set("upsert_gateway.outcome", Fact::Text(receipt.outcome.as_str()));
@@ -62,12 +63,25 @@ impl AttemptSpan {
     }
 }
 
+fn say_of_wire(span: &mut dyn OpenSpan, exchange: &Exchange) {
+    if let Some(request) = exchange.request() {
+        span.set("http.request.method", Fact::Text(&request.method));
+        span.set("server.address", Fact::Text(&request.address));
+        if let Some(port) = request.port {
+            span.set("server.port", Fact::Number(i64::from(port)));
+        }
+        if let Some(template) = request.template {
+            span.set("url.template", Fact::Text(template));
+        }
+    }
+    if let Some(status) = exchange.status() {
+        span.set("http.response.status_code", Fact::Number(i64::from(status)));
+    }
+}
+
 /// Kinds and numbers only: a vendor's words may repeat what they are about.
 fn blame(span: &mut dyn OpenSpan, error: &ProviderError) {
     span.set("error.type", Fact::Text(error.kind.as_str()));
     span.set("upsert_gateway.sent", Fact::Flag(error.sent));
-    if let Some(status) = error.vendor_status {
-        span.set("http.response.status_code", Fact::Number(i64::from(status)));
-    }
     span.fail();
 }

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    CallContext, DeliveryId, ErrorKind, Held, InLine, Priority, ProviderError, WaitingFor, traceparent_of_attempt,
+    CallContext, DeliveryId, ErrorKind, Exchange, Held, InLine, Priority, ProviderError, WaitingFor,
+    traceparent_of_attempt,
 };
 use upsert_store::{DeliveryRecord, DeliveryState, PausedBy, StoreError};
 
@@ -103,7 +104,7 @@ impl Deliveries {
         };
         crash_point(end.crash_point());
         let end = judge(&work, end);
-        span.end(&end);
+        span.end(&end, &context.exchange);
         let times = AttemptTimes {
             started_at,
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -306,5 +307,6 @@ fn context(work: &Work, span: &AttemptSpan, deadline: Instant) -> CallContext {
         priority: delivery.priority,
         is_counted: work.connection.counts_calls,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     }
 }

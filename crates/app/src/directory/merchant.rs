@@ -247,6 +247,9 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
         None
     }
 
+    /// What is counted of its calls is there from now on, at zero, unless it has counted already.
+    fn begin_at_zero(&self) {}
+
     /// So many calls were counted on this day, by whichever process.
     fn learn_calls(&self, _day: Date, _used: u32) {}
 

@@ -71,6 +71,11 @@ pub struct EndpointAnswer {
 /// Brings one event to one endpoint, once: no redirects, no retries, within a time of its own.
 #[async_trait]
 pub trait EventSender: Debug + Send + Sync + 'static {
+    /// Host and port that it sends to, for spans; none where it does not say.
+    fn server(&self) -> Option<(&str, Option<u16>)> {
+        None
+    }
+
     /// Sends it.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ impl Operations {
         let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
         let tried = self
             .outbox
-            .try_endpoint(endpoint, id, &body(TEST, self.context.clock.now(), &data))
+            .try_endpoint(&merchant.id, endpoint, id, &body(TEST, self.context.clock.now(), &data))
             .await;
         Ok(EndpointTest {
             id,

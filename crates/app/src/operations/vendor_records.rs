@@ -3,7 +3,9 @@
 use tokio::time::Instant;
 
 use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
-use upsert_core::{CallContext, ErrorKind, InLine, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
+use upsert_core::{
+    CallContext, ErrorKind, Exchange, InLine, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor,
+};
 use upsert_store::{Applied, StoreError};
 
 use crate::delivery::deliver::opens_in;
@@ -170,6 +172,7 @@ fn context(connection: &Connection) -> CallContext {
         priority: Priority::Interactive,
         is_counted: connection.counts_calls,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     }
 }
 

@@ -14,6 +14,7 @@ use upsert_webhook::sign;
 
 use crate::directory::webhooks::{Endpoint, EndpointAnswer, SignedEvent};
 use crate::outbox::Outbox;
+use crate::outbox::event_span::EventSpan;
 use crate::outbox::retry_schedule::{GONE, Tried, record};
 use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::runtime::worker::{PAGE, Queue, Take, work_through};
@@ -86,7 +87,7 @@ impl Outbox {
         let Some(endpoint) = &self.endpoint(&event.merchant, &endpoint.name) else {
             return self.give_back(endpoint, event).await;
         };
-        let trying = self.try_endpoint(endpoint, event.id, event.body());
+        let trying = self.try_endpoint(&event.merchant, endpoint, event.id, event.body());
         let Some(tried) = self.context.unless_cut_short(trying).await else {
             return self.give_back(endpoint, event).await;
         };
@@ -136,7 +137,8 @@ impl Outbox {
     }
 
     /// Signs it for this moment and sends it.
-    pub(crate) async fn try_endpoint(&self, endpoint: &Endpoint, id: EventId, body: &str) -> Tried {
+    pub(crate) async fn try_endpoint(&self, merchant: &str, endpoint: &Endpoint, id: EventId, body: &str) -> Tried {
+        let span = EventSpan::begin(self.context.spans.as_deref(), merchant, endpoint, id);
         let (id, now, started) = (id.to_string(), self.context.clock.now(), Instant::now());
         let signature = sign(&endpoint.keys, &id, now, body.as_bytes());
         let event = SignedEvent {
@@ -155,12 +157,14 @@ impl Outbox {
             }
             Err(why) => (None, None, Some(why)),
         };
-        Tried {
+        let tried = Tried {
             status,
             error,
             retry_after,
             took,
-        }
+        };
+        span.end(&tried);
+        tried
     }
 
     async fn record_try(&self, endpoint: &Endpoint, mut event: OutgoingEvent, tried: &Tried) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram, Label, Unit, counter, describe_counter, describe_histogram, histogram};
 
+use upsert_api::EventResult;
 use upsert_core::{ErrorKind, Ignored, Outcome, Word as _};
 use upsert_store::{DeliveryRecord, DeliveryState, Progress};
 
@@ -59,7 +60,7 @@ pub fn describe_metrics() {
     counter!(OVERLOADED).increment(0);
 }
 
-/// What alerts wait for is there at zero, of everything that is configured: a counter that is not there before it first
+/// What alerts and panels count is there at zero, of everything that is configured: a counter that is not there before it first
 /// counts hides that first time.
 pub(crate) fn begin_at_zero(directory: &Directory) {
     for merchant in directory.iter() {
@@ -71,11 +72,15 @@ pub(crate) fn begin_at_zero(directory: &Directory) {
 pub(crate) fn begin_at_zero_of(merchant: &Merchant) {
     for connection in &merchant.connections {
         let own = own(&merchant.id, &connection.name, &connection.provider);
-        for failed in failures(&own) {
-            failed.increment(0);
+        for ended in failures(&own).into_iter().chain(successes(&own)).chain(others(&own)) {
+            ended.increment(0);
         }
+        connection.status.begin_at_zero();
     }
     for source in &merchant.sources {
+        for result in EventResult::ALL {
+            events_in(&merchant.id, &source.name, result.as_str()).increment(0);
+        }
         events_in(&merchant.id, &source.name, FORGED).increment(0);
     }
 }
@@ -115,7 +120,16 @@ fn failures(own: &[Label; 3]) -> Vec<Counter> {
         .collect()
 }
 
-/// One connection's meters. All are there from its first delivery on, at zero; failures from the start.
+fn successes(own: &[Label; 3]) -> [Counter; OUTCOMES.len()] {
+    OUTCOMES.map(|outcome| ended(own, DeliveryState::Succeeded, outcome.as_str(), NONE))
+}
+
+/// Superseded, and discarded.
+fn others(own: &[Label; 3]) -> [Counter; 2] {
+    [DeliveryState::Superseded, DeliveryState::Discarded].map(|state| ended(own, state, NONE, NONE))
+}
+
+/// One connection's meters.
 pub(crate) struct Meters {
     succeeded: [Counter; OUTCOMES.len()],
     /// In the order of the kinds.
@@ -128,11 +142,12 @@ pub(crate) struct Meters {
 impl Meters {
     pub(crate) fn of(delivery: &DeliveryRecord) -> Self {
         let own = own(&delivery.merchant, &delivery.connection, &delivery.provider);
+        let [superseded, discarded] = others(&own);
         Self {
-            succeeded: OUTCOMES.map(|outcome| ended(&own, DeliveryState::Succeeded, outcome.as_str(), NONE)),
+            succeeded: successes(&own),
             failed: failures(&own),
-            superseded: ended(&own, DeliveryState::Superseded, NONE, NONE),
-            discarded: ended(&own, DeliveryState::Discarded, NONE, NONE),
+            superseded,
+            discarded,
             queue_wait: histogram!(QUEUE_WAIT, own.to_vec()),
         }
     }

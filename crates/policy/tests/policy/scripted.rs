@@ -14,8 +14,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, CustomerReader, ErrorKind, Evidence, FieldOutcomes, Held, InLine,
-    Intent, KeyKind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError,
+    CallContext, Capabilities, Clock, Customer, CustomerReader, ErrorKind, Evidence, Exchange, FieldOutcomes, Held,
+    InLine, Intent, KeyKind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError,
     ProviderInfo, ReadCustomer, ReadPage, Repeat, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt,
     UpsertRequest, Violation, WaitingFor, WireRequest,
 };
@@ -218,6 +218,7 @@ pub(crate) fn within(time: Duration) -> CallContext {
         priority: Priority::Interactive,
         is_counted: false,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     }
 }
 

@@ -38,6 +38,10 @@ impl fmt::Debug for HttpEventSender {
 
 #[async_trait]
 impl EventSender for HttpEventSender {
+    fn server(&self) -> Option<(&str, Option<u16>)> {
+        Some((self.url.host_str()?, self.url.port_or_known_default()))
+    }
+
     async fn send(&self, event: SignedEvent<'_>) -> Result<EndpointAnswer, String> {
         let outgoing = Outgoing {
             method: Method::POST,

@@ -71,6 +71,10 @@ pub(crate) struct Status {
 }
 
 impl ConnectionStatus for Status {
+    fn begin_at_zero(&self) {
+        self.policies.begin_at_zero();
+    }
+
     fn snapshot(&self) -> upsert_api::ConnectionStatus {
         self.policies.snapshot()
     }

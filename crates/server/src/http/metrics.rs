@@ -41,6 +41,8 @@ pub(crate) struct Line<'a> {
     pub(crate) method: &'static str,
     pub(crate) template: &'a str,
     pub(crate) status: u16,
+    /// Whether nothing says whose it is: no key, no signature, no session.
+    pub(crate) is_strangers: bool,
     pub(crate) took: Duration,
     pub(crate) request_id: &'a str,
     pub(crate) key: Option<&'a str>,
@@ -48,10 +50,34 @@ pub(crate) struct Line<'a> {
     pub(crate) trace_id: Option<&'a str>,
 }
 
+/// What a series of requests has in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Series<'a> {
+    method: &'static str,
+    route: &'a str,
+    status: Status,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Of(u16),
+    /// Strangers' requests that were refused are one series, whatever for.
+    Refused,
+}
+
+impl Status {
+    fn label(self) -> String {
+        match self {
+            Self::Of(status) => status.to_string(),
+            Self::Refused => "4xx".to_owned(),
+        }
+    }
+}
+
 /// The meter of one route, method and status.
 struct Meter {
     method: &'static str,
-    status: u16,
+    status: Status,
     duration: Histogram,
 }
 
@@ -77,38 +103,63 @@ impl Line<'_> {
     }
 
     fn count(&self, all: &mut HashMap<String, Vec<Meter>>) {
-        if !all.contains_key(self.template) {
-            all.insert(self.template.to_owned(), Vec::new());
+        let series = self.series();
+        if !all.contains_key(series.route) {
+            all.insert(series.route.to_owned(), Vec::new());
         }
-        let Some(of_route) = all.get_mut(self.template) else {
+        let Some(of_route) = all.get_mut(series.route) else {
             return;
         };
-        let is_it = |meter: &Meter| meter.status == self.status && meter.method == self.method;
+        let is_it = |meter: &Meter| meter.status == series.status && meter.method == series.method;
         let index = of_route.iter().position(is_it).unwrap_or_else(|| {
-            of_route.push(self.meter());
+            of_route.push(meter(series));
             of_route.len() - 1
         });
         of_route[index].duration.record(self.took.as_secs_f64());
     }
 
-    fn meter(&self) -> Meter {
-        let (route, status) = (self.template.to_owned(), self.status.to_string());
-        let labels = [
-            ("http_request_method", self.method.to_owned()),
-            ("http_route", route),
-            ("http_response_status_code", status),
-        ];
-        Meter {
-            method: self.method,
-            status: self.status,
-            duration: metrics::histogram!(REQUEST_DURATION, &labels),
+    /// Whoever has no key can ask for every route by every method: of what is refused then only that it was is counted, and
+    /// of what cannot be served, the status. 500 is a bug, of which the route is to be seen.
+    fn series(&self) -> Series<'_> {
+        let status = match self.status {
+            400..500 if self.is_strangers => Status::Refused,
+            status => Status::Of(status),
+        };
+        let is_refused = self.is_strangers && self.status >= 400 && self.status != 500;
+        if is_refused || (self.is_strangers && self.method == "OPTIONS") {
+            return Series {
+                method: OTHER_METHOD,
+                route: NO_ROUTE,
+                status,
+            };
         }
+        Series {
+            method: self.method,
+            route: self.template,
+            status,
+        }
+    }
+}
+
+fn meter(series: Series<'_>) -> Meter {
+    let labels = [
+        ("http_request_method", series.method.to_owned()),
+        ("http_route", series.route.to_owned()),
+        ("http_response_status_code", series.status.label()),
+    ];
+    Meter {
+        method: series.method,
+        status: series.status,
+        duration: metrics::histogram!(REQUEST_DURATION, &labels),
     }
 }
 
 fn is_life_sign(route: &str) -> bool {
     matches!(route, "/livez" | "/readyz" | "/metrics")
 }
+
+/// What stands for a route where no route has the path.
+pub(crate) const NO_ROUTE: &str = "none";
 
 /// What OpenTelemetry calls a method that is not known.
 pub(crate) const OTHER_METHOD: &str = "_OTHER";
@@ -178,6 +229,51 @@ mod tests {
     fn a_made_up_method_makes_no_new_label() {
         assert_eq!(method_name(&Method::POST), "POST");
         assert_eq!(method_name(&Method::from_bytes(b"BREW-0001").unwrap()), "_OTHER");
+    }
+
+    #[test]
+    fn what_strangers_are_refused_is_one_series_and_what_others_are_is_told_apart() {
+        let line = |method, template, status, is_strangers| Line {
+            method,
+            template,
+            status,
+            is_strangers,
+            took: Duration::ZERO,
+            request_id: "",
+            key: None,
+            upsert: None,
+            trace_id: None,
+        };
+        let all = ["GET", "POST", "DELETE", "OPTIONS"].into_iter().flat_map(|method| {
+            let lines = ["/v1/customers", "/ops", "none"].into_iter().flat_map(move |route| {
+                [400, 401, 403, 404, 405, 413, 415, 429].map(|status| line(method, route, status, true))
+            });
+            lines.collect::<Vec<_>>()
+        });
+        let refused = Series {
+            method: OTHER_METHOD,
+            route: NO_ROUTE,
+            status: Status::Refused,
+        };
+        for line in all {
+            assert_eq!(line.series(), refused, "{line:?}");
+        }
+        assert_eq!(refused.status.label(), "4xx");
+        for kept in [
+            line("POST", "/v1/customers", 404, false),
+            line("GET", "/ops", 200, true),
+            line("POST", "/v1/customers", 500, true),
+        ] {
+            let own = Series {
+                method: kept.method,
+                route: kept.template,
+                status: Status::Of(kept.status),
+            };
+            assert_eq!(kept.series(), own);
+        }
+        let unserved = line("PUT", "/v1/customers", 503, true);
+        assert_eq!(unserved.series().route, NO_ROUTE);
+        assert_eq!(unserved.series().status.label(), "503");
     }
 
     #[test]

@@ -167,8 +167,9 @@ pub(crate) async fn observe(
     span.answered(status.as_u16(), key, upsert);
     let line = metrics::Line {
         method: metrics::method_name(&method),
-        template: template.as_deref().unwrap_or("none"),
+        template: template.as_deref().unwrap_or(metrics::NO_ROUTE),
         status: status.as_u16(),
+        is_strangers: !seen.as_ref().is_some_and(Observed::is_known),
         took: started.elapsed(),
         request_id: id.as_str(),
         key,
@@ -191,6 +192,7 @@ fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
         template,
         is_https: spans.is_some() && is_https(request.request()),
         version: request.version(),
+        server: spans.and_then(|_| request_span::server(request.uri(), request.headers())),
         traceparent: request_span::traceparent(request.headers()),
     };
     RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)

@@ -1,12 +1,16 @@
 //! The span of a request, under OpenTelemetry's names. Never the path or the query: they may hold personal data.
 
-use actix_web::http::Version;
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::uri::Authority;
+use actix_web::http::{Uri, Version};
 
 use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
 use upsert_core::UpsertId;
 
 use crate::http::metrics::OTHER_METHOD;
+
+/// Of a host, in octets (RFC 1035).
+const LONGEST_NAME: usize = 253;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -21,6 +25,8 @@ pub(crate) struct Came<'a> {
     pub(crate) is_https: bool,
     /// Of HTTP.
     pub(crate) version: Version,
+    /// Whom the caller meant, as `Host` has it; none where that is no host.
+    pub(crate) server: Option<(String, Option<u16>)>,
     /// The caller's, if it is a valid one.
     pub(crate) traceparent: Option<String>,
 }
@@ -71,6 +77,12 @@ impl RequestSpan {
         if let Some(template) = came.template {
             open.set("http.route", Fact::Text(template));
         }
+        if let Some((address, port)) = &came.server {
+            open.set("server.address", Fact::Text(address));
+            if let Some(port) = port {
+                open.set("server.port", Fact::Number(i64::from(*port)));
+            }
+        }
         open.set("url.scheme", Fact::Text(if came.is_https { "https" } else { "http" }));
         open.set("network.protocol.version", Fact::Text(version(came.version)));
         let traceparent = Some(open.traceparent().to_owned());
@@ -108,6 +120,18 @@ fn version(version: Version) -> &'static str {
         Version::HTTP_2 => "2",
         _ => "1.1",
     }
+}
+
+/// Whom a request is for: the authority of its target (HTTP/2), or else `Host`. Anybody may write anything there: what is no
+/// host, or longer than a name may be, is none.
+pub(crate) fn server(uri: &Uri, headers: &HeaderMap) -> Option<(String, Option<u16>)> {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let of_host = || host?.parse::<Authority>().ok();
+    let authority = uri.authority().cloned().or_else(of_host)?;
+    let (name, port) = (authority.host(), authority.port_u16());
+    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let is_host = (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_of_host);
+    is_host.then(|| (name.to_ascii_lowercase(), port))
 }
 
 /// `traceparent`, if it is a valid one; an invalid one is as good as none (W3C Trace Context):
@@ -167,6 +191,7 @@ mod tests {
             template,
             is_https: false,
             version: Version::HTTP_11,
+            server: None,
             traceparent: None,
         };
         drop(RequestSpan::begin(Some(&paper), came));
@@ -190,6 +215,22 @@ mod tests {
             actix_web::http::header::HeaderValue::from_str(text).unwrap(),
         );
         super::traceparent(&headers)
+    }
+
+    #[test]
+    fn a_request_is_for_the_host_that_it_names_and_what_is_no_host_is_not_repeated() {
+        let of = |target: &str, host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, header::HeaderValue::from_str(host).unwrap());
+            server(&target.parse().unwrap(), &headers)
+        };
+        let named = |name: &str, port| Some((name.to_owned(), port));
+        assert_eq!(of("/x", "Gateway.Example:8443"), named("gateway.example", Some(8443)));
+        assert_eq!(of("/x", "[::1]"), named("[::1]", None));
+        assert_eq!(of("https://one.example/x", "other.example"), named("one.example", None));
+        for odd in ["", "ann@x y", "a%20b", &"a".repeat(254)] {
+            assert_eq!(of("/x", odd), None, "{odd}");
+        }
     }
 
     #[test]

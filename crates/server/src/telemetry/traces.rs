@@ -14,7 +14,7 @@ use opentelemetry::trace::{
     Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer as _, TracerProvider as _,
 };
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
@@ -28,6 +28,9 @@ use upsert_settings::Telemetry;
 
 /// How long the collector may take to answer.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The version of OpenTelemetry's conventions that the names of attributes are taken from.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.30.0";
 
 /// Traces that go somewhere.
 pub(crate) struct Traces {
@@ -65,7 +68,7 @@ impl Traces {
             .with_resource(resource(settings))
             .with_span_processor(Bounded::around(exporter, endpoint))
             .build();
-        let tracer = provider.tracer("upsert-gateway");
+        let tracer = provider.tracer_with_scope(scope());
         Ok(Some(Arc::new(Self { provider, tracer })))
     }
 
@@ -75,6 +78,14 @@ impl Traces {
             tracing::warn!(%error, "the last spans could not be sent to the collector");
         }
     }
+}
+
+/// Who records: the gateway, by the names of these conventions.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("upsert-gateway")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build()
 }
 
 fn resource(settings: &Telemetry) -> Resource {

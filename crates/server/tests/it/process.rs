@@ -48,7 +48,7 @@ async fn requests_are_counted_by_template_and_never_by_path() {
         "{metrics}"
     );
     assert!(
-        has("http_server_request_duration_seconds_count{", "none", "404"),
+        has("http_server_request_duration_seconds_count{", "none", "4xx"),
         "{metrics}"
     );
     assert!(
@@ -107,4 +107,36 @@ async fn two_gateways_live_in_one_process_and_share_its_metrics() {
         assert!(metrics.contains("http_server_request_duration_seconds_count"));
         served.running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_stranger_makes_no_new_series_by_trying_routes_and_methods() {
+    let served = ConfigSnapshot::start().await;
+    let address = format!("http://{}", served.running.addr);
+    let client = reqwest::Client::new();
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        for path in ["/v1/deliveries", "/v1/export", "/livez", "/openapi.json", "/no/such"] {
+            client
+                .request(method.clone(), format!("{address}{path}"))
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+    let response = served.get("/metrics", "").send().await.unwrap();
+    let metrics = response.text().await.unwrap();
+    let odd = metrics.lines().filter(|line| {
+        let is_count = line.starts_with("http_server_request_duration_seconds_count{");
+        let is_odd = ["PUT", "PATCH", "TRACE", "OPTIONS"]
+            .iter()
+            .any(|method| line.contains(&format!("\"{method}\"")));
+        is_count
+            && is_odd
+            && (line.contains("\"/livez\"") || line.contains("\"none\"") || line.contains("\"/openapi.json\""))
+    });
+    assert_eq!(odd.collect::<Vec<_>>(), Vec::<&str>::new());
+    let refused = |line: &str| line.contains("\"_OTHER\"") && line.contains("\"none\"") && line.contains("\"4xx\"");
+    assert!(metrics.lines().any(refused), "{metrics}");
+    served.running.stop().await;
 }
