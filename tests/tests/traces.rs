@@ -49,6 +49,23 @@ fn sent_to_wallet(world: &World) -> String {
     all_sent_to_wallet(world).pop().unwrap()
 }
 
+/// A span of a call to a vendor, by the conventions that its scope names.
+fn says_where_it_went(span: &CollectedSpan, connection: &str) {
+    assert_eq!(span.kind, CLIENT);
+    assert_eq!(span.scope[0], "upsert-gateway");
+    assert_eq!(span.scope[1], env!("CARGO_PKG_VERSION"));
+    assert_eq!(span.scope[2], "https://opentelemetry.io/schemas/1.30.0");
+    assert_eq!(span.attributes["http.request.method"], "POST");
+    assert_eq!(span.attributes["server.address"], "127.0.0.1");
+    assert!(span.attributes["server.port"].as_u64().unwrap() > 0);
+    let template = if connection == "wallet" {
+        "/customers/add-update"
+    } else {
+        "/customers"
+    };
+    assert_eq!(span.attributes["url.template"], template);
+}
+
 #[tokio::test]
 async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_data() {
     let collector = Collector::start();
@@ -91,19 +108,7 @@ async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_
         (&wallet[0], "wallet"),
         (&april[0], "april"),
     ] {
-        assert_eq!(span.kind, CLIENT);
-        assert_eq!(span.scope[0], "upsert-gateway");
-        assert_eq!(span.scope[1], env!("CARGO_PKG_VERSION"));
-        assert_eq!(span.scope[2], "https://opentelemetry.io/schemas/1.30.0");
-        assert_eq!(span.attributes["http.request.method"], "POST");
-        assert_eq!(span.attributes["server.address"], "127.0.0.1");
-        assert!(span.attributes["server.port"].as_u64().unwrap() > 0);
-        let template = if connection == "wallet" {
-            "/customers/add-update"
-        } else {
-            "/customers"
-        };
-        assert_eq!(span.attributes["url.template"], template);
+        says_where_it_went(span, connection);
         let said = &span.attributes;
         assert_eq!(said["upsert_gateway.merchant"], "acme");
         assert_eq!(said["upsert_gateway.connection"], connection);

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, ErrorKind, InLine, Intent, KeyKind, MatchKey, Payload, PreparedUpsert, Priority,
-    ProviderError, Repeat, UpsertReceipt, UpsertRequest, Violation, WireRequest,
+    CallContext, Capabilities, Clock, ErrorKind, Exchange, InLine, Intent, KeyKind, MatchKey, Payload, PreparedUpsert,
+    Priority, ProviderError, Repeat, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
 use upsert_provider_kit::{
     ConnectionSetup, Credentials, HttpVendor, Registry, ReqwestTransport, SettingProblem, TransportOptions,
@@ -126,6 +126,7 @@ fn context() -> CallContext {
         priority: Priority::Interactive,
         is_counted: false,
         in_line: InLine::default(),
+        exchange: Exchange::default(),
     }
 }
 
