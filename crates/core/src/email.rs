@@ -26,6 +26,10 @@ pub fn email(raw: &str) -> Result<String, Refused> {
         return Err(refused());
     }
     let address = format!("{}@{domain}", local.to_lowercase());
+    // A domain is longer in punycode than it was typed.
+    if address.chars().nth(RULE.max_chars).is_some() {
+        return Err(Refused::too_long(RULE.max_chars));
+    }
     let options = email_address::Options::default()
         .with_required_tld()
         .without_display_text()
@@ -122,6 +126,10 @@ mod tests {
             email(&format!("{}@x.com", "a".repeat(249))).unwrap_err().code,
             "too_long"
         );
+        // Within the limit as it is typed, and beyond it in punycode, which is what would be kept.
+        let typed = format!("a@{}com", "\u{4e00}\u{4e8c}\u{4e09}\u{56db}.".repeat(20));
+        assert!(typed.chars().count() < 254);
+        assert_eq!(email(&typed).unwrap_err().code, "too_long");
     }
 
     proptest! {
