@@ -55,15 +55,14 @@ impl<'a> Site<'a> {
             .header("sec-fetch-site", "same-origin")
     }
 
+    /// What stands there.
+    async fn text(&self, path: &str) -> String {
+        let answer = self.request(Method::GET, path).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     async fn sign_in(&mut self) {
-        let form = self
-            .request(Method::GET, "/gw/ops")
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let form = self.text("/gw/ops").await;
         let action = links(&form)
             .into_iter()
             .find(|link| link.ends_with("/session"))
@@ -152,14 +151,7 @@ impl<'a> Site<'a> {
             document.json::<Json>().await.unwrap()["servers"],
             json!([{ "url": "/gw" }])
         );
-        let docs = self
-            .request(Method::GET, "/gw/docs")
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let docs = self.text("/gw/docs").await;
         for link in links(&docs) {
             assert!(!link.starts_with('/') && !link.contains("//"), "{link}");
             let file = self.request(Method::GET, &format!("/gw/{link}")).send().await.unwrap();
