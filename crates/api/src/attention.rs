@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+use crate::connection::Connection;
+
 /// What needs somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttentionPage {
-    /// The worst first; one entry a subject.
+    /// What costs most first: what waits times the age of the oldest of it, then what was given up; one entry a subject.
     pub data: Vec<Attention>,
 }
 
@@ -35,6 +37,14 @@ pub struct Attention {
     pub dead_letters: u64,
     /// What can be done about it, the most likely first.
     pub actions: Vec<Action>,
+}
+
+impl Attention {
+    /// Whether it is this connection that needs somebody.
+    pub fn is_of(&self, connection: &Connection) -> bool {
+        let is_it = self.subject == Subject::Connection && self.name == connection.name;
+        is_it && self.merchant_id.as_ref() == Some(&connection.merchant_id)
+    }
 }
 
 /// How bad something is.

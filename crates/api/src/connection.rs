@@ -84,6 +84,11 @@ pub struct Breaker {
     pub calls: u32,
     /// How many of them failed by the vendor's fault.
     pub faults: u32,
+    /// Since when the vendor fails: its first fault after it was last up. `null`: it was up the last time, or no call has told
+    /// anything since the start.
+    pub failing_since: Option<Timestamp>,
+    /// The HTTP status of its newest fault since then. `null`: it gave no answer, or another replica found out.
+    pub failing_with: Option<u16>,
 }
 
 /// Limits, and how much of them is left.
@@ -179,6 +184,37 @@ impl std::fmt::Debug for Cause {
 }
 
 impl Connection {
+    /// Whether calls are held back because the vendor fails, or one finds out whether it still does.
+    pub fn is_down(&self) -> bool {
+        let held_back = self.status.breaker.state != BreakerState::Closed;
+        match self.state {
+            ConnectionState::Open => true,
+            ConnectionState::Degraded => held_back,
+            _ => false,
+        }
+    }
+
+    /// Whether nothing is known of its vendor: no call has ended since the start, and none was counted today.
+    pub fn is_not_called_yet(&self) -> bool {
+        let ConnectionStatus {
+            health,
+            rate_limit,
+            breaker,
+            ..
+        } = &self.status;
+        let is_silent = health.last_success_at.is_none() && health.last_failure_at.is_none();
+        is_silent && rate_limit.used_today == 0 && breaker.failing_since.is_none()
+    }
+
+    /// Its state in words for people, such as `down`, `quota spent`, `not called yet`.
+    pub fn in_words(&self) -> String {
+        match self.state {
+            ConnectionState::Healthy if self.is_not_called_yet() => "not called yet".to_owned(),
+            _ if self.is_down() => "down".to_owned(),
+            state => state.to_string().replace('_', " "),
+        }
+    }
+
     /// What is left of the day's calls, in percent; none: it has no such limit.
     pub fn left_percent(&self) -> Option<u32> {
         let limit = &self.status.rate_limit;

@@ -89,6 +89,23 @@ pub(crate) fn remedy(of: &Attention) -> String {
     }
 }
 
+/// What to look at besides, and where: what waits, or has failed.
+pub(crate) fn look_into(of: &Attention) -> Option<(&'static str, String)> {
+    if of.subject != Subject::Connection {
+        return None;
+    }
+    let (merchant, name) = (of.merchant_id.as_deref().unwrap_or_default(), &of.name);
+    let waiting = [DeliveryState::Pending, DeliveryState::Retrying, DeliveryState::Waiting];
+    Some(match of.code {
+        AttentionCode::BreakerOpen | AttentionCode::Degraded => {
+            ("See failures", format!("{}#causes", connection(merchant, name)))
+        }
+        AttentionCode::DeadLetters => ("See failures", deliveries(merchant, name, &[DeliveryState::Failed])),
+        _ if of.waiting > 0 => ("See what waits", deliveries(merchant, name, &waiting)),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -121,9 +138,8 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_needs_somebody_leads_to_where_it_is_put_right() {
-        let mut of = Attention {
+    fn of_connection() -> Attention {
+        Attention {
             severity: Severity::Critical,
             merchant_id: Some("acme".to_owned()),
             subject: Subject::Connection,
@@ -134,7 +150,27 @@ mod tests {
             waiting: 0,
             dead_letters: 1,
             actions: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_card_leads_to_what_failed_or_waits_of_its_connection() {
+        let mut of = of_connection();
+        let causes = ("See failures", "/ops/connections/acme/crm#causes".to_owned());
+        assert_eq!(look_into(&of), Some(causes));
+        of.code = AttentionCode::PausedByOperator;
+        assert_eq!(look_into(&of), None, "nothing waits");
+        of.waiting = 3;
+        let (label, address) = look_into(&of).unwrap();
+        assert_eq!(label, "See what waits");
+        assert!(address.ends_with("&state=pending%2Cretrying%2Cwaiting"), "{address}");
+        of.subject = Subject::Endpoint;
+        assert_eq!(look_into(&of), None);
+    }
+
+    #[test]
+    fn what_needs_somebody_leads_to_where_it_is_put_right() {
+        let mut of = of_connection();
         for (subject, code, leads_to) in [
             (
                 Subject::Connection,

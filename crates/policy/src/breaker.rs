@@ -49,6 +49,16 @@ struct Circuit {
     count: SlidingCount,
     /// Faults since the vendor was last up.
     in_a_row: u32,
+    /// None: it was up the last time.
+    failing: Option<Failing>,
+}
+
+/// A vendor that has not been up for a while.
+#[derive(Debug, Clone, Copy)]
+struct Failing {
+    since: Timestamp,
+    /// The HTTP status of the newest fault; none: there was no answer.
+    with: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +106,7 @@ impl Breaker {
             not_before: None,
             count: SlidingCount::new(policy.window, Instant::now()),
             in_a_row: 0,
+            failing: None,
         };
         Self {
             policy,
@@ -128,6 +139,8 @@ impl Breaker {
         }
         let until = Instant::now() + left.min(LONGEST_WAIT);
         circuit.not_before = Some(until);
+        let since = self.clock.now();
+        circuit.failing.get_or_insert(Failing { since, with: None });
         circuit.turn(State::Open { until });
         let (merchant, connection) = (&*self.names.merchant, &*self.names.connection);
         tracing::warn!(
@@ -167,6 +180,8 @@ impl Breaker {
             until: left.and_then(|left| self.clock.now().checked_add(left).ok()),
             calls: totals.calls,
             faults: totals.marked,
+            failing_since: circuit.failing.map(|failing| failing.since),
+            failing_with: circuit.failing.and_then(|failing| failing.with),
         }
     }
 
@@ -211,6 +226,7 @@ impl Breaker {
             era,
             probe,
             verdict: Verdict::Nothing,
+            vendor_status: None,
         })
     }
 
@@ -229,6 +245,7 @@ impl Breaker {
         if circuit.era != pass.era {
             return;
         }
+        circuit.note(pass, self.clock.now());
         match (pass.probe, pass.verdict) {
             (true, Verdict::Nothing) => circuit.state = State::HalfOpen { probing: false },
             (false, Verdict::Nothing) => {}
@@ -301,6 +318,7 @@ impl Layer for Breaker {
         let mut pass = self.admit(Instant::now())?;
         let result = call.await;
         pass.verdict = Verdict::on(&result);
+        pass.vendor_status = result.as_ref().err().and_then(|error| error.vendor_status);
         result
     }
 }
@@ -310,6 +328,18 @@ impl Circuit {
         self.state = state;
         self.era += 1;
     }
+
+    /// Since when it fails, and with what.
+    fn note(&mut self, pass: &Pass<'_>, since: Timestamp) {
+        match pass.verdict {
+            Verdict::Nothing => {}
+            Verdict::Up => self.failing = None,
+            Verdict::Fault { .. } => {
+                let failing = self.failing.get_or_insert(Failing { since, with: None });
+                failing.with = pass.vendor_status;
+            }
+        }
+    }
 }
 
 /// One call that was let through. It has its say when it is dropped, so that a cancelled probe frees its slot.
@@ -318,6 +348,7 @@ struct Pass<'a> {
     era: u64,
     probe: bool,
     verdict: Verdict,
+    vendor_status: Option<u16>,
 }
 
 impl Drop for Pass<'_> {
@@ -444,6 +475,54 @@ mod tests {
         breaker.circuit().state = State::HalfOpen { probing: true };
         assert!(breaker.still_lets_through().is_ok(), "it may be the probe");
         assert_eq!(breaker.shut_for(), Some(BreakerPolicy::default().open_for));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_tells_since_when_the_vendor_fails_and_with_what_until_the_vendor_is_up() {
+        let names = ConnectionNames::new("acme", "crm", "scripted");
+        let breaker = Breaker::new(BreakerPolicy::default(), names, Arc::new(SystemClock));
+        let ends = |verdict, status| {
+            let mut pass = breaker.admit(Instant::now()).unwrap();
+            (pass.verdict, pass.vendor_status) = (verdict, status);
+        };
+        let told = || {
+            let told = breaker.snapshot();
+            (told.failing_since, told.failing_with)
+        };
+        let fault = Verdict::Fault { retry_after: None };
+        assert_eq!(told(), (None, None));
+        ends(fault, Some(503));
+        let since = told().0;
+        assert!(since.is_some());
+        ends(fault, Some(502));
+        assert_eq!(
+            told(),
+            (since, Some(502)),
+            "the first one's moment, the newest one's words"
+        );
+        // Nothing is left of the window, and the vendor has not been up meanwhile.
+        advance(BreakerPolicy::default().window * 3).await;
+        let totals = breaker.snapshot();
+        assert_eq!((totals.calls, totals.failing_since), (0, since));
+        ends(Verdict::Nothing, None);
+        assert_eq!(told(), (since, Some(502)));
+        for _ in 0..BreakerPolicy::default().min_calls.get() {
+            if breaker.is_closed() {
+                ends(fault, None);
+            }
+        }
+        let open = breaker.snapshot();
+        assert_eq!(
+            (open.state, open.calls, open.failing_since),
+            (BreakerState::Open, 0, since)
+        );
+        advance(BreakerPolicy::default().open_for * 2).await;
+        ends(Verdict::Up, Some(422));
+        assert_eq!(told(), (None, None));
+
+        breaker.hear_of_opening(SystemClock.now() + SignedDuration::from_secs(20));
+        let heard = told();
+        assert!(heard.0.is_some() && heard.1.is_none(), "{heard:?}");
     }
 
     #[tokio::test(start_paused = true)]

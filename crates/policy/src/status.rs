@@ -138,7 +138,9 @@ fn state(breaker: &upsert_api::Breaker, rate_limit: &upsert_api::RateLimit) -> C
         (_, Some(WaitingFor::Quota)) => ConnectionState::QuotaSpent,
         (_, Some(_)) => ConnectionState::Throttled,
         (BreakerState::HalfOpen, None) => ConnectionState::Degraded,
-        (BreakerState::Closed, None) if breaker.faults > 0 => ConnectionState::Degraded,
+        (BreakerState::Closed, None) if breaker.faults > 0 || breaker.failing_since.is_some() => {
+            ConnectionState::Degraded
+        }
         (BreakerState::Closed, None) => ConnectionState::Healthy,
     }
 }
@@ -148,6 +150,33 @@ mod tests {
     use upsert_core::Word as _;
 
     use super::*;
+
+    #[test]
+    fn a_vendor_that_failed_the_last_time_is_not_well_however_long_ago_that_was() {
+        let rate_limit = upsert_api::RateLimit {
+            per_second: None,
+            burst: None,
+            per_day: None,
+            used_today: 0,
+            left_today: None,
+            left_today_for_bulk: None,
+            per_day_for_bulk: None,
+            opens_at: Timestamp::UNIX_EPOCH,
+            blocked_until: None,
+            blocked_by: None,
+        };
+        let mut breaker = upsert_api::Breaker {
+            state: BreakerState::Closed,
+            until: None,
+            calls: 0,
+            faults: 0,
+            failing_since: Some(Timestamp::UNIX_EPOCH),
+            failing_with: Some(503),
+        };
+        assert_eq!(state(&breaker, &rate_limit), ConnectionState::Degraded);
+        breaker.failing_since = None;
+        assert_eq!(state(&breaker, &rate_limit), ConnectionState::Healthy);
+    }
 
     #[test]
     fn one_word_says_the_worst_of_breaker_and_limits() {
@@ -169,6 +198,8 @@ mod tests {
                 until: None,
                 calls: 5,
                 faults,
+                failing_since: None,
+                failing_with: None,
             };
             let rate_limit = upsert_api::RateLimit {
                 per_second: None,

@@ -1,5 +1,6 @@
 //! What needs somebody, judged in one place: the API, the dashboard and the command line say the same.
 
+use std::cmp::Reverse;
 use std::fmt::Display;
 
 use jiff::{SignedDuration, Timestamp};
@@ -61,15 +62,34 @@ pub fn needs_attention<'a>(
     let sources = webhooks.sources.iter().map(of_source);
     let webhooks = endpoints.chain(sources);
     let all = configuration.into_iter().chain(connections).chain(webhooks);
-    let mut all: Vec<Attention> = all.filter_map(Judged::finished).collect();
-    // Within a severity the codes' own order says what is worse.
-    all.sort_by(|one, other| {
-        let key = |it: &Attention| (it.severity, it.code);
-        key(one)
-            .cmp(&key(other))
-            .then_with(|| (&one.merchant_id, &one.name).cmp(&(&other.merchant_id, &other.name)))
-    });
-    all
+    let mut all: Vec<Ranked> = all.filter_map(Judged::finished).collect();
+    all.sort_by(|one, other| one.rank().cmp(&other.rank()));
+    all.into_iter().map(|ranked| ranked.entry).collect()
+}
+
+/// An entry, and how long the oldest of what waits for it has waited, in seconds.
+struct Ranked {
+    entry: Attention,
+    age: u64,
+}
+
+impl Ranked {
+    /// What concerns all of the gateway stands first, then what costs most: what waits times its age, then what was given up.
+    /// Where that is alike, severity and the codes' own order say what is worse.
+    fn rank(&self) -> impl Ord {
+        let Attention {
+            subject,
+            severity,
+            code,
+            waiting,
+            dead_letters,
+            ..
+        } = self.entry;
+        let waits = waiting.saturating_mul(self.age.max(1));
+        let (merchant, name) = (self.entry.merchant_id.clone(), self.entry.name.clone());
+        let cost = (Reverse(waits), Reverse(dead_letters));
+        (subject != Subject::Gateway, cost, severity, code, merchant, name)
+    }
 }
 
 /// A subject, and what is wrong with it.
@@ -78,6 +98,8 @@ struct Judged {
     merchant_id: Option<String>,
     name: String,
     waiting: u64,
+    /// Of what waits longest, in seconds.
+    age: Option<i64>,
     dead_letters: u64,
     findings: Vec<Finding>,
 }
@@ -97,6 +119,7 @@ impl Judged {
             merchant_id: merchant_id.cloned(),
             name: name.to_owned(),
             waiting: 0,
+            age: None,
             dead_letters: 0,
             findings: Vec::new(),
         }
@@ -131,21 +154,21 @@ impl Judged {
         }
     }
 
-    fn add_waiting(&mut self, oldest_seconds: Option<i64>, now: Timestamp) {
-        if let Some(age) = oldest_seconds.filter(|age| *age >= LONG) {
+    fn add_waiting(&mut self, now: Timestamp) {
+        if let Some(age) = self.age.filter(|age| *age >= LONG) {
             let severity = if age >= TOO_LONG {
                 Severity::Critical
             } else {
                 Severity::Warning
             };
-            let detail = format!("{} waiting, the oldest for {}", self.waiting, lasting(age));
+            let detail = format!("{} waiting, the oldest for {}", grouped(self.waiting), lasting(age));
             let since = now.checked_sub(SignedDuration::from_secs(age)).ok();
             self.add((severity, AttentionCode::WaitingLong), detail, since, &[Action::List]);
         }
     }
 
     /// The worst stands first, and gives the entry its code.
-    fn finished(mut self) -> Option<Attention> {
+    fn finished(mut self) -> Option<Ranked> {
         self.findings.sort_by_key(|finding| (finding.severity, finding.code));
         let worst = self.findings.first()?;
         let mut actions = Vec::new();
@@ -155,7 +178,7 @@ impl Judged {
             }
         }
         let details: Vec<_> = self.findings.iter().map(|finding| &*finding.detail).collect();
-        Some(Attention {
+        let entry = Attention {
             severity: worst.severity,
             code: worst.code,
             since: worst.since,
@@ -166,7 +189,9 @@ impl Judged {
             waiting: self.waiting,
             dead_letters: self.dead_letters,
             actions,
-        })
+        };
+        let age = self.age.unwrap_or_default().try_into().unwrap_or_default();
+        Some(Ranked { entry, age })
     }
 }
 
@@ -185,12 +210,16 @@ fn of_configuration(refused: ConfigurationRefused) -> Judged {
 fn of_connection(connection: &Connection, now: Timestamp) -> Judged {
     let mut judged = Judged {
         waiting: connection.waiting,
+        age: connection.oldest_waiting_seconds,
         dead_letters: connection.dead_letters,
         ..Judged::new(Subject::Connection, Some(&connection.merchant_id), &connection.name)
     };
     judged.add_state(connection, now);
     judged.add_dead_letters(None);
-    judged.add_waiting(connection.oldest_waiting_seconds, now);
+    // Of one that is down it is told already.
+    if !connection.is_down() {
+        judged.add_waiting(now);
+    }
     let left = connection.left_percent().filter(|left| *left <= NEARLY_SPENT);
     if let Some(left) = left.filter(|_| connection.state != ConnectionState::QuotaSpent) {
         let detail = format!("{left} % of the day's calls are left");
@@ -203,30 +232,24 @@ impl Judged {
     fn add_state(&mut self, connection: &Connection, now: Timestamp) {
         use AttentionCode as Code;
         use Severity::{Critical, Warning};
-        let breaker = &connection.status.breaker;
-        let (faults, calls) = (breaker.faults, breaker.calls);
-        let of_breaker = || format!("{faults} of the last {calls} calls failed by the vendor's fault");
         match connection.state {
-            ConnectionState::Healthy => {}
+            _ if connection.is_down() => {
+                let (detail, since) = self.failing("down", connection, now);
+                self.add((Critical, Code::BreakerOpen), detail, since, &[Action::List]);
+            }
+            // It is down.
+            ConnectionState::Open | ConnectionState::Healthy => {}
             ConnectionState::Paused => {
                 let (found, what) = match connection.paused_by {
                     Some(PausedBy::Vendor) => (
                         (Critical, Code::PausedByVendor),
-                        "paused: the vendor refuses its credentials; put them right, or resume it",
+                        "the vendor refuses its credentials: put them right, or resume it; paused",
                     ),
                     _ => ((Warning, Code::PausedByOperator), "paused by hand"),
                 };
-                let detail = format!("{what}{}", said(connection.pause_reason.as_deref()));
+                let (held, reason) = (self.held(), said(connection.pause_reason.as_deref()));
+                let detail = format!("{what}{}{held}{reason}", lasting_since(connection.paused_since, now));
                 self.add(found, detail, connection.paused_since, &[Action::Resume]);
-            }
-            ConnectionState::Open => {
-                let why = match calls {
-                    // Once it is open it counts anew.
-                    0 => String::new(),
-                    _ => format!(": {}", of_breaker()),
-                };
-                let detail = format!("the vendor fails{why}; calls are held back, and tried one by one");
-                self.add((Critical, Code::BreakerOpen), detail, None, &[Action::List]);
             }
             ConnectionState::QuotaSpent => {
                 let limit = &connection.status.rate_limit;
@@ -235,24 +258,64 @@ impl Judged {
                     .per_day
                     .map_or_else(String::new, |per_day| format!(" of {per_day}"));
                 let detail = format!(
-                    "the day's calls are spent ({}{of}); the next ones open in {opens_in}, earlier only with a larger \
+                    "the day's calls are spent ({}{of}){}; the next ones open in {opens_in}, earlier only with a larger \
                      `per_day`",
-                    limit.used_today
+                    limit.used_today,
+                    self.held()
                 );
                 self.add((Critical, Code::QuotaSpent), detail, None, &[Action::List]);
             }
             ConnectionState::Throttled => {
-                let detail = "the vendor asks to slow down".to_owned();
+                let detail = format!("the vendor asks to slow down{}", self.held());
                 self.add((Warning, Code::Throttled), detail, None, &[]);
             }
-            ConnectionState::Degraded => self.add((Warning, Code::Degraded), of_breaker(), None, &[]),
+            ConnectionState::Degraded => self.add_faults(connection, now),
         }
     }
+
+    /// Some of its calls failed. Where the last one did, that counts, however long ago it was: the window may be empty.
+    fn add_faults(&mut self, connection: &Connection, now: Timestamp) {
+        let breaker = &connection.status.breaker;
+        let (detail, since) = match (breaker.failing_since, breaker.calls) {
+            (None, calls) => {
+                let faults = breaker.faults;
+                (
+                    format!("{faults} of the last {calls} calls failed by the vendor's fault"),
+                    None,
+                )
+            }
+            (Some(_), _) => self.failing("failing", connection, now),
+        };
+        let found = (Severity::Warning, AttentionCode::Degraded);
+        self.add(found, detail, since, &[Action::List]);
+    }
+
+    /// Such as `down for 6 min, 4,000 waiting, 503`, and since when.
+    fn failing(&self, how: &str, connection: &Connection, now: Timestamp) -> (String, Option<Timestamp>) {
+        let since = connection.status.breaker.failing_since;
+        let answer = vendors_last_words(connection).map_or_else(String::new, |words| format!(", {words}"));
+        let lasts = lasting_since(since, now);
+        (format!("{how}{lasts}{}{answer}", self.held()), since)
+    }
+
+    /// What is held back, after a comma.
+    fn held(&self) -> String {
+        match self.waiting {
+            0 => String::new(),
+            waiting => format!(", {} waiting", grouped(waiting)),
+        }
+    }
+}
+
+/// What the vendor last answered, in few words: the one place that says so.
+fn vendors_last_words(connection: &Connection) -> Option<String> {
+    connection.status.breaker.failing_with.map(|status| status.to_string())
 }
 
 fn of_endpoint(endpoint: &Endpoint, now: Timestamp) -> Judged {
     let mut judged = Judged {
         waiting: endpoint.waiting,
+        age: endpoint.oldest_waiting_seconds,
         dead_letters: endpoint.dead_letters,
         ..Judged::new(Subject::Endpoint, Some(&endpoint.merchant_id), &endpoint.name)
     };
@@ -271,7 +334,7 @@ fn of_endpoint(endpoint: &Endpoint, now: Timestamp) -> Judged {
         judged.add(found, detail, None, &[Action::Test]);
     }
     judged.add_dead_letters(None);
-    judged.add_waiting(endpoint.oldest_waiting_seconds, now);
+    judged.add_waiting(now);
     judged
 }
 
@@ -296,6 +359,26 @@ fn said(words: Option<&str>) -> String {
         Some((end, _)) => format!(": {}…", &words[..end]),
         None => format!(": {words}"),
     }
+}
+
+/// A number as people read it, such as `4,000`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Such as ` for 6 min`; nothing where nobody knows.
+fn lasting_since(since: Option<Timestamp>, now: Timestamp) -> String {
+    since.map_or_else(String::new, |since| {
+        format!(" for {}", lasting(now.duration_since(since).as_secs()))
+    })
 }
 
 /// Seconds, for people.

@@ -12,6 +12,8 @@ pub fn untouched() -> ConnectionStatus {
             until: None,
             calls: 0,
             faults: 0,
+            failing_since: None,
+            failing_with: None,
         },
         rate_limit: RateLimit {
             per_second: None,

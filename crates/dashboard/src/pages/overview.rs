@@ -35,7 +35,10 @@ struct Part {
     attention: Vec<Attention>,
     /// More of that than the page lists.
     unlisted: usize,
+    /// Those that need somebody.
     connections: Vec<Connection>,
+    /// The others: folded.
+    well: Vec<Connection>,
     left_out: usize,
     waiting: u64,
     in_flight: u64,
@@ -61,11 +64,14 @@ impl Part {
         let dead_letters = sum(|one| one.dead_letters);
         let refused = session.dashboard.parts.configuration.refused();
         let mut attention = needs_attention(&connections, &webhooks, refused, at);
+        let (troubled, well) = apart_from_the_well(connections, &attention);
         let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
         attention.truncate(MOST_ATTENTION);
         let history = session.dashboard.snapshots.history();
-        let uncharted = connections.iter().filter(|one| history.leaves_out(one)).count();
-        let (connections, left_out) = troubled_first(connections, MOST);
+        let leaves_out = |one: &&Connection| history.leaves_out(one);
+        let uncharted = troubled.iter().chain(&well).filter(leaves_out).count();
+        let (connections, troubled_left_out) = troubled_first(troubled, MOST);
+        let (well, well_left_out) = troubled_first(well, MOST - connections.len());
         let series = series(history.seen(covers));
         Self {
             at: moment(at),
@@ -74,13 +80,20 @@ impl Part {
             waiting,
             in_flight,
             dead_letters,
-            left_out,
+            left_out: troubled_left_out + well_left_out,
             rate: history.rate(covers),
             uncharted,
             series: series.json(),
             connections,
+            well,
         }
     }
+}
+
+/// Those that need somebody, and the others.
+fn apart_from_the_well(all: Vec<Connection>, attention: &[Attention]) -> (Vec<Connection>, Vec<Connection>) {
+    let needs_somebody = |one: &Connection| attention.iter().any(|entry| entry.is_of(one));
+    all.into_iter().partition(needs_somebody)
 }
 
 /// The overview.
@@ -111,6 +124,7 @@ mod tests {
                 attention: Vec::new(),
                 unlisted: 0,
                 connections: Vec::new(),
+                well: Vec::new(),
                 left_out: 0,
                 waiting: 0,
                 in_flight: 0,

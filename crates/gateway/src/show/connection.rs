@@ -6,8 +6,9 @@ use upsert_api::{Connection, Health};
 use crate::show::{age, ago, keep_whole, or_dash, place, plain, table};
 
 /// A row a connection.
-pub(crate) fn table_of(connections: &[Connection], now: Timestamp) -> String {
-    if connections.is_empty() {
+pub(crate) fn table_of<'a>(connections: impl IntoIterator<Item = &'a Connection>, now: Timestamp) -> String {
+    let mut connections = connections.into_iter().peekable();
+    if connections.peek().is_none() {
         return "No connection is configured.".to_owned();
     }
     let mut table = table(&["connection", "state", "waiting", "left today", "p95", "last failure"]);
@@ -32,8 +33,8 @@ pub(crate) fn table_of(connections: &[Connection], now: Timestamp) -> String {
 
 fn state(connection: &Connection) -> String {
     match connection.paused_by {
-        Some(by) => format!("{}\nby {by}", connection.state),
-        None => connection.state.to_string(),
+        Some(by) => format!("{}\nby {by}", connection.in_words()),
+        None => connection.in_words(),
     }
 }
 

@@ -1,9 +1,9 @@
-//! The status for people: one line, what needs attention, then every connection and what is wrong with webhooks.
+//! The status for people: one line, what needs attention, then the connections and webhooks that are not well.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use upsert_api::Webhooks;
+use upsert_api::{Attention, Connection, Webhooks};
 
 use super::Found;
 use super::attention::{commands, line_of};
@@ -28,7 +28,7 @@ pub(super) fn text_of(found: &Found, now: Timestamp) -> String {
         }
     }
     let (connections, webhooks) = (&found.connections.value.data, &found.webhooks.value);
-    let _ = write!(report, "\n\n{}", table_of(connections, now));
+    let _ = write!(report, "\n\n{}", connections_of(connections, attention, now));
     let _ = write!(report, "\n\n{}", webhooks_of(webhooks));
     report
 }
@@ -48,6 +48,23 @@ fn headline(found: &Found) -> String {
         counted(configuration.merchants, "merchant", "merchants"),
         plain(&ready.encryption)
     )
+}
+
+/// Those that are well are counted, the others shown.
+fn connections_of(all: &[Connection], attention: &[Attention], now: Timestamp) -> String {
+    let is_troubled = |one: &&Connection| attention.iter().any(|entry| entry.is_of(one));
+    let troubled: Vec<&Connection> = all.iter().filter(is_troubled).collect();
+    let mut shown = format!("Connections: {}", all.len());
+    let not_called = all.iter().filter(|one| one.is_not_called_yet()).count();
+    if not_called > 0 {
+        let _ = write!(shown, ", {not_called} not called yet");
+    }
+    if troubled.is_empty() {
+        shown.push_str(", no trouble");
+    } else {
+        let _ = write!(shown, "; with trouble:\n{}", table_of(troubled, now));
+    }
+    shown
 }
 
 /// Those that are well are counted, the others shown.

@@ -178,7 +178,7 @@ async fn the_snapshot_is_json_without_surprises() {
     assert_eq!(serde_json::to_value(stack.status.state()).unwrap(), "quota_spent");
     let snapshot = serde_json::to_value(stack.status.snapshot()).unwrap();
     let expected = serde_json::json!({
-        "breaker": { "state": "closed", "until": null, "calls": 2, "faults": 0 },
+        "breaker": { "state": "closed", "until": null, "calls": 2, "faults": 0, "failing_since": null, "failing_with": null },
         "rate_limit": {
             "per_second": null, "burst": null, "per_day": 1_000, "used_today": 2, "left_today": 998,
             "left_today_for_bulk": 898, "per_day_for_bulk": 900, "opens_at": "2026-11-21T00:00:00Z",

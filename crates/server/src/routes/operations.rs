@@ -15,6 +15,9 @@ use crate::state::State;
 
 /// What needs somebody, the worst first: one entry a connection, endpoint or source, and the gateway's own.
 ///
+/// What costs most stands first: what waits times the age of the oldest of it, then what was given up. The gateway's own
+/// stands before all.
+///
 /// Scope: `ops:read`. That the last reading of the configuration was refused is told to every key.
 #[utoipa::path(
     tag = "operations",

@@ -59,6 +59,8 @@ pub(crate) fn connection() -> Connection {
                 until: Some(noon()),
                 calls: 10,
                 faults: 5,
+                failing_since: Some(noon()),
+                failing_with: Some(503),
             },
             rate_limit: rate_limit(),
             concurrency: Concurrency {

@@ -1,3 +1,4 @@
+use upsert_api::BreakerState;
 use upsert_core::Word as _;
 
 use super::*;
@@ -146,7 +147,7 @@ fn every_action_is_offered_for_something() {
 }
 
 #[test]
-fn the_worst_stands_first_and_what_is_alike_by_merchant_and_name() {
+fn what_costs_most_stands_first_and_what_costs_the_same_by_severity_code_and_name() {
     let of = |merchant: &str, mut connection: Connection| {
         merchant.clone_into(&mut connection.merchant_id);
         connection
@@ -171,17 +172,44 @@ fn the_worst_stands_first_and_what_is_alike_by_merchant_and_name() {
         .map(|one| (one.merchant_id.as_deref().unwrap_or_default(), &*one.name));
     let expected = [
         ("", "configuration"),
+        ("acme", "slow"),
         ("acme", "vendor"),
         ("acme", "a"),
         ("acme", "b"),
         ("globex", "a"),
-        ("acme", "gone"),
-        ("acme", "shop"),
-        ("acme", "slow"),
-        ("acme", "ill"),
         ("acme", "throttled"),
+        ("acme", "gone"),
+        ("acme", "ill"),
+        ("acme", "shop"),
     ];
     assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_waits_counts_by_its_age_and_before_any_number_of_dead_letters() {
+    let down = |name, waiting, age, dead_letters| {
+        let mut down = in_state(name, ConnectionState::Open);
+        (down.waiting, down.oldest_waiting_seconds, down.dead_letters) = (waiting, age, dead_letters);
+        down
+    };
+    let found = Found::connections([
+        down("few_dead", 0, None, 1),
+        down("many_dead", 0, None, 900),
+        down("just_now", 1, Some(0), 0),
+        down("many_for_short", 4_000, Some(5), 0),
+        down("few_for_long", 50, Some(500), 0),
+        down("quiet", 0, None, 0),
+    ]);
+    let names: Vec<_> = found.judged().into_iter().map(|one| one.name).collect();
+    let expected = [
+        "few_for_long",
+        "many_for_short",
+        "just_now",
+        "many_dead",
+        "few_dead",
+        "quiet",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]
@@ -214,7 +242,7 @@ fn a_quota_of_which_a_tenth_is_left_is_running_out_and_a_spent_one_is_told_once(
     let mut spent = in_state("crm", ConnectionState::QuotaSpent);
     (spent.status.rate_limit.left_today, spent.status.rate_limit.used_today) = (Some(0), 1_000);
     let one = Found::connections([spent]).one();
-    let detail = "the day's calls are spent (1000 of 1000); the next ones open in 12 h 0 min, earlier only with a larger \
+    let detail = "the day's calls are spent (1000 of 1000), 3 waiting; the next ones open in 12 h 0 min, earlier only with a larger \
                   `per_day`";
     assert_eq!((one.code, &*one.detail), (AttentionCode::QuotaSpent, detail));
 }
@@ -283,12 +311,15 @@ fn a_pause_says_whose_it_is_since_when_and_why() {
     for (pause, detail) in [
         (
             paused("crm", PausedBy::Operator, "paused by ann"),
-            "paused by hand: paused by ann",
+            "paused by hand for 1 min, 3 waiting: paused by ann",
         ),
-        (paused("crm", PausedBy::Operator, ""), "paused by hand"),
+        (
+            paused("crm", PausedBy::Operator, ""),
+            "paused by hand for 1 min, 3 waiting",
+        ),
         (
             paused("crm", PausedBy::Vendor, "the key is revoked"),
-            "paused: the vendor refuses its credentials; put them right, or resume it: the key is revoked",
+            "the vendor refuses its credentials: put them right, or resume it; paused for 1 min, 3 waiting: the key is revoked",
         ),
     ] {
         let one = Found::connections([pause]).one();
@@ -297,15 +328,42 @@ fn a_pause_says_whose_it_is_since_when_and_why() {
 }
 
 #[test]
-fn an_open_breaker_tells_counts_where_it_has_any() {
-    let mut open = in_state("crm", ConnectionState::Open);
-    open.status.breaker.faults = 9;
-    let says = |open: &Connection| Found::connections([open.clone()]).one().detail;
-    let failed = "9 of the last 10 calls failed by the vendor's fault";
-    let held = "calls are held back, and tried one by one";
-    assert_eq!(says(&open), format!("the vendor fails: {failed}; {held}"));
-    (open.status.breaker.faults, open.status.breaker.calls) = (0, 0);
-    assert_eq!(says(&open), format!("the vendor fails; {held}"));
+fn one_that_is_down_tells_since_when_what_waits_and_what_the_vendor_answered() {
+    let mut down = in_state("crm", ConnectionState::Open);
+    down.status.breaker.state = BreakerState::Open;
+    (down.waiting, down.oldest_waiting_seconds) = (4_000, Some(TOO_LONG));
+    let breaker = &mut down.status.breaker;
+    (breaker.failing_since, breaker.failing_with) = (Some(ago(360)), Some(503));
+    // Once it is open it counts anew.
+    (breaker.calls, breaker.faults) = (0, 0);
+    let one = Found::connections([down.clone()]).one();
+    assert_eq!(
+        (&*one.detail, one.since),
+        ("down for 6 min, 4,000 waiting, 503", Some(ago(360)))
+    );
+
+    // While a call finds out whether it still is, it is.
+    (down.state, down.status.breaker.state) = (ConnectionState::Degraded, BreakerState::HalfOpen);
+    assert_eq!(Found::connections([down.clone()]).one(), one);
+    // There was no answer, nothing waits, and nobody knows since when.
+    down.status.breaker.failing_with = None;
+    (down.waiting, down.oldest_waiting_seconds) = (0, None);
+    assert_eq!(Found::connections([down.clone()]).one().detail, "down for 6 min");
+    down.status.breaker.failing_since = None;
+    assert_eq!(Found::connections([down]).one().detail, "down");
+}
+
+#[test]
+fn a_vendor_that_failed_the_last_time_is_not_judged_by_an_empty_window() {
+    let mut failing = in_state("crm", ConnectionState::Degraded);
+    let breaker = &mut failing.status.breaker;
+    (breaker.calls, breaker.faults) = (0, 0);
+    (breaker.failing_since, breaker.failing_with) = (Some(ago(120)), Some(502));
+    let one = Found::connections([failing]).one();
+    assert_eq!(
+        (&*one.detail, one.code),
+        ("failing for 2 min, 3 waiting, 502", AttentionCode::Degraded)
+    );
 }
 
 #[test]
@@ -330,7 +388,7 @@ fn long_words_of_others_are_cut() {
     let says = Found::connections([paused("crm", PausedBy::Operator, &long)])
         .one()
         .detail;
-    assert_eq!(says, format!("paused by hand: {cut}"));
+    assert_eq!(says, format!("paused by hand for 1 min, 3 waiting: {cut}"));
     let says = Found::endpoints([failing("hooks", 1, &long)]).one().detail;
     assert_eq!(says, format!("it failed the last time: {cut}"));
     let just = "ü".repeat(MOST_WORDS);
@@ -340,6 +398,13 @@ fn long_words_of_others_are_cut() {
             .detail
             .ends_with('ü')
     );
+}
+
+#[test]
+fn numbers_are_told_in_groups() {
+    for (number, told) in [(0, "0"), (999, "999"), (4_000, "4,000"), (1_234_567, "1,234,567")] {
+        assert_eq!(grouped(number), told);
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ fn status() -> ConnectionStatus {
             until: None,
             calls: 0,
             faults: 0,
+            failing_since: None,
+            failing_with: None,
         },
         rate_limit: RateLimit {
             per_second: None,

@@ -67,6 +67,8 @@ pub(super) fn connection(name: &str) -> Connection {
                 until: None,
                 calls: 10,
                 faults: 0,
+                failing_since: None,
+                failing_with: None,
             },
             rate_limit: rate_limit(),
             concurrency: Concurrency {
