@@ -39,8 +39,12 @@ pub struct Connection {
     /// How old the oldest of those that wait is.
     pub oldest_waiting_seconds: Option<i64>,
     /// When what waits will be through, as far as limits, quota and the vendor's usual latency tell. `null`: nothing
-    /// waits, the connection is paused, or nothing is known of its pace.
+    /// waits, the connection is paused, the vendor fails, or nothing is known of its pace.
     pub through_at: Option<Timestamp>,
+    /// How long that takes once calls go out, where nobody knows when they do: it is paused, or the vendor fails. `null`
+    /// otherwise, and where nothing waits or nothing is known of its pace.
+    #[serde(default)]
+    pub work_seconds: Option<i64>,
     /// Deliveries that failed for good and that nobody has replayed or discarded.
     pub dead_letters: u64,
     /// Breaker, limits, places, health.
@@ -138,12 +142,16 @@ pub struct Health {
     pub last_failure_kind: Option<ErrorKind>,
     /// Calls under way, those in the queue for a place included.
     pub in_flight: u32,
-    /// Half of the last 256 calls took no longer than this, in milliseconds, the queue for a place included.
+    /// Half of the last calls took no longer than this, in milliseconds, once their turn had come: of those of the last 10
+    /// minutes, 256 at the most. `null`: there was none.
     pub latency_p50_ms: Option<f64>,
     /// 95 of 100 took no longer.
     pub latency_p95_ms: Option<f64>,
     /// 99 of 100 took no longer.
     pub latency_p99_ms: Option<f64>,
+    /// Half of the last 256 calls that the vendor took were no longer than this, however long ago. `null`: none since the start.
+    #[serde(default)]
+    pub latency_usual_ms: Option<f64>,
 }
 
 /// What a connection's deliveries failed of.

@@ -23,7 +23,7 @@ pub struct Ready {
     /// `done`.
     pub migrations: String,
     /// `on`: everything that is stored of persons is sealed; `partly`: what is newer than the first key is, and what is older is
-    /// being sealed; `credentials`: only credentials of merchants in the store are, until the gateway is started anew; `off`:
+    /// being sealed, or its remains in the file and the log are still to be cleared; `credentials`: only credentials of merchants in the store are, until the gateway is started anew; `off`:
     /// there is no key to seal with.
     pub encryption: String,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use upsert_core::{Clock, ErrorKind};
 
@@ -13,6 +14,9 @@ use crate::counted::Counted;
 
 /// Latencies that are remembered.
 const REMEMBERED: usize = 256;
+
+/// Those that are older tell nothing of how it is now.
+const WINDOW: Duration = Duration::from_secs(600);
 
 /// What one connection's attempts came to.
 #[derive(Debug)]
@@ -26,8 +30,16 @@ pub(crate) struct Health {
 struct Record {
     last_success_at: Option<Timestamp>,
     last_failure: Option<(Timestamp, ErrorKind)>,
-    /// A ring: `next` is overwritten next.
-    latencies: Vec<Duration>,
+    /// Of all calls.
+    latencies: Ring,
+    /// Of those that the vendor took, however long ago: what its usual pace is, while it is down too.
+    taken: Ring,
+}
+
+/// The last of them; `next` is overwritten next.
+#[derive(Debug, Default)]
+struct Ring {
+    latencies: Vec<(Instant, Duration)>,
     next: usize,
 }
 
@@ -49,26 +61,34 @@ impl Health {
         let now = self.clock.now();
         let mut record = self.record.lock();
         record.last_success_at = Some(now);
-        record.remember(took);
+        record.latencies.remember(took);
+        record.taken.remember(took);
     }
 
     pub(crate) fn failed(&self, took: Duration, kind: ErrorKind) {
         let now = self.clock.now();
         let mut record = self.record.lock();
         record.last_failure = Some((now, kind));
-        record.remember(took);
+        record.latencies.remember(took);
+    }
+
+    /// Half of the last calls that the vendor took were no longer than this; none: it took none since the start.
+    fn usual(&self) -> Option<Duration> {
+        let taken = self.record.lock().taken.since(None);
+        quantile(&taken, 50)
     }
 
     pub(crate) fn snapshot(&self) -> upsert_api::Health {
-        let (last_success_at, last_failure, mut latencies) = {
+        let since = Instant::now().checked_sub(WINDOW);
+        let (last_success_at, last_failure, latencies) = {
             let record = self.record.lock();
-            (record.last_success_at, record.last_failure, record.latencies.clone())
+            (
+                record.last_success_at,
+                record.last_failure,
+                record.latencies.since(since),
+            )
         };
-        latencies.sort_unstable();
-        let quantile = |percent: usize| {
-            let rank = (latencies.len() * percent).div_ceil(100).max(1);
-            latencies.get(rank - 1).map(|took| took.as_secs_f64() * 1_000.0)
-        };
+        let quantile = |percent| quantile(&latencies, percent).map(millis);
         upsert_api::Health {
             last_success_at,
             last_failure_at: last_failure.map(|(at, _)| at),
@@ -77,19 +97,40 @@ impl Health {
             latency_p50_ms: quantile(50),
             latency_p95_ms: quantile(95),
             latency_p99_ms: quantile(99),
+            latency_usual_ms: self.usual().map(millis),
         }
     }
 }
 
-impl Record {
+impl Ring {
     fn remember(&mut self, took: Duration) {
+        let latency = (Instant::now(), took);
         if self.latencies.len() < REMEMBERED {
-            self.latencies.push(took);
+            self.latencies.push(latency);
         } else if let Some(oldest) = self.latencies.get_mut(self.next) {
-            *oldest = took;
+            *oldest = latency;
         }
         self.next = (self.next + 1) % REMEMBERED;
     }
+
+    /// Those that ended since then, the shortest first.
+    fn since(&self, since: Option<Instant>) -> Vec<Duration> {
+        let is_new = |at: Instant| since.is_none_or(|since| at >= since);
+        let new = self.latencies.iter().filter(|(at, _)| is_new(*at));
+        let mut latencies: Vec<Duration> = new.map(|(_, took)| *took).collect();
+        latencies.sort_unstable();
+        latencies
+    }
+}
+
+fn millis(took: Duration) -> f64 {
+    took.as_secs_f64() * 1_000.0
+}
+
+/// Of latencies that are sorted.
+fn quantile(latencies: &[Duration], percent: usize) -> Option<Duration> {
+    let rank = (latencies.len() * percent).div_ceil(100).max(1);
+    latencies.get(rank - 1).copied()
 }
 
 #[cfg(test)]
@@ -126,5 +167,27 @@ mod tests {
         took(&health, 13, 100);
         assert_eq!(health.snapshot().latency_p95_ms, Some(100.0));
         assert_eq!(health.snapshot().latency_p50_ms, Some(24.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_told_is_of_the_last_ten_minutes_and_the_usual_pace_outlives_an_outage() {
+        let health = Health::new(Arc::new(SystemClock));
+        assert_eq!(health.usual(), None);
+        took(&health, 3, 20);
+        tokio::time::advance(WINDOW).await;
+        for _ in 0..3 {
+            health.failed(Duration::from_secs(10), ErrorKind::Transient);
+        }
+        assert_eq!(
+            health.snapshot().latency_p50_ms,
+            Some(20.0),
+            "all of them are within it"
+        );
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(health.snapshot().latency_p50_ms, Some(10_000.0));
+        assert_eq!(health.usual(), Some(Duration::from_millis(20)));
+        tokio::time::advance(WINDOW).await;
+        assert_eq!(health.snapshot().latency_p50_ms, None);
+        assert_eq!(health.usual(), Some(Duration::from_millis(20)));
     }
 }

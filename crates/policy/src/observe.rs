@@ -16,6 +16,7 @@ use crate::settings::ConnectionNames;
 
 const ATTEMPTS: &str = "upsert_gateway_attempts_total";
 const DURATION: &str = "upsert_gateway_attempt_duration_seconds";
+const WAIT: &str = "upsert_gateway_attempt_wait_seconds";
 /// The outcome of a call that was dropped before its end.
 const ABANDONED: &str = "abandoned";
 const HELD: &str = "upsert_gateway_calls_held_total";
@@ -35,7 +36,12 @@ pub fn describe_metrics() {
     describe_histogram!(
         DURATION,
         Unit::Seconds,
-        "How long calls to vendors took, the queue for a place included"
+        "How long calls to vendors took, once their turn had come"
+    );
+    describe_histogram!(
+        WAIT,
+        Unit::Seconds,
+        "How long calls to vendors waited in the gateway for their turn"
     );
 }
 
@@ -66,27 +72,28 @@ impl Observe {
         self.health.snapshot()
     }
 
-    fn succeeded(&self, context: &CallContext, outcome: &'static str, took: Duration) {
-        self.health.succeeded(took);
-        self.attempted(outcome, took);
+    fn succeeded(&self, context: &CallContext, outcome: &'static str, times: Times) {
+        self.health.succeeded(times.took);
+        self.attempted(outcome, times);
         let names = &self.names;
         tracing::debug!(
             merchant = %names.merchant, connection = %names.connection, provider = names.provider, outcome,
             delivery_id = context.delivery_id.map(tracing::field::display),
-            attempt = context.attempt, took_ms = millis(took), "vendor called"
+            attempt = context.attempt, waited_ms = millis(times.waited), took_ms = millis(times.took), "vendor called"
         );
     }
 
-    fn failed(&self, context: &CallContext, error: &ProviderError, took: Duration) {
-        self.health.failed(took, error.kind);
-        self.attempted(error.kind.as_str(), took);
+    fn failed(&self, context: &CallContext, error: &ProviderError, times: Times) {
+        self.health.failed(times.took, error.kind);
+        self.attempted(error.kind.as_str(), times);
         let names = &self.names;
         // Its Display is safe; its detail may hold the vendor's words and stays out.
         tracing::info!(
             merchant = %names.merchant, connection = %names.connection, provider = names.provider,
             outcome = error.kind.as_str(), state = ?error.state,
             delivery_id = context.delivery_id.map(tracing::field::display),
-            attempt = context.attempt, took_ms = millis(took), %error, "vendor call failed"
+            attempt = context.attempt, waited_ms = millis(times.waited), took_ms = millis(times.took), %error,
+            "vendor call failed"
         );
     }
 
@@ -100,11 +107,12 @@ impl Observe {
         );
     }
 
-    fn attempted(&self, outcome: &'static str, took: Duration) {
+    fn attempted(&self, outcome: &'static str, times: Times) {
         self.budget.called();
         let labels = self.labels("outcome", outcome);
         counter!(ATTEMPTS, labels.clone()).increment(1);
-        histogram!(DURATION, labels).record(took);
+        histogram!(DURATION, labels.clone()).record(times.took);
+        histogram!(WAIT, labels).record(times.waited);
     }
 
     /// Whose call it is, and one thing that is said of it.
@@ -131,16 +139,17 @@ impl Layer for Observe {
         context.in_line.enter();
         let mut under_way = UnderWay {
             observe: self,
+            context,
             _in_flight: self.health.begun(),
             began: Instant::now(),
             is_over: false,
         };
         let result = call.await;
         under_way.is_over = true;
-        let took = under_way.began.elapsed();
+        let times = under_way.times();
         match &result {
-            Ok(answer) => self.succeeded(context, answer.outcome(), took),
-            Err(error) if error.sent => self.failed(context, error, took),
+            Ok(answer) => self.succeeded(context, answer.outcome(), times),
+            Err(error) if error.sent => self.failed(context, error, times),
             Err(error) => self.not_sent(context, error),
         }
         result
@@ -150,15 +159,37 @@ impl Layer for Observe {
 /// A call that has begun. Dropped before its end, it is counted as abandoned: it may have gone out.
 struct UnderWay<'a> {
     observe: &'a Observe,
+    context: &'a CallContext,
     _in_flight: Counted<'a>,
     began: Instant,
     is_over: bool,
 }
 
+/// Of one call, up to now.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// For its turn: our own limits.
+    waited: Duration,
+    /// From then on: the vendor.
+    took: Duration,
+}
+
+impl UnderWay<'_> {
+    fn times(&self) -> Times {
+        let all = self.began.elapsed();
+        let left_at = self.context.in_line.left_at().unwrap_or(self.began);
+        let waited = left_at.saturating_duration_since(self.began).min(all);
+        Times {
+            waited,
+            took: all.saturating_sub(waited),
+        }
+    }
+}
+
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.observe.attempted(ABANDONED, self.began.elapsed());
+            self.observe.attempted(ABANDONED, self.times());
         }
     }
 }

@@ -65,17 +65,16 @@ impl ConnectionStatus {
     }
 
     /// How long it takes until so many calls have gone out, as far as limits, quota and the vendor's usual latency tell;
-    /// none where nothing is known. Calls of newer requests are not foreseen.
+    /// none where nothing is known. Calls of newer requests are not foreseen, and it is taken that the vendor answers.
     pub fn through_in(&self, calls: u64) -> Option<Duration> {
         let rate_limit = self.rate_limit.snapshot();
         let (concurrency, health) = (self.concurrency.snapshot(), self.observe.health());
-        let blocked = self.breaker.shut_for().unwrap_or_default();
         forecast(
             calls,
             &rate_limit,
             &concurrency,
-            health.latency_p50_ms,
-            blocked,
+            health.latency_usual_ms,
+            Duration::ZERO,
             self.rate_limit.now(),
         )
     }

@@ -1,5 +1,6 @@
 //! The configuration in force: built, reloaded, remembered.
 
+pub(crate) mod audit_keys;
 pub(crate) mod audited_reload;
 pub(crate) mod builder;
 pub(crate) mod check;

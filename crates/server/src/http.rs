@@ -27,5 +27,6 @@ pub(crate) mod repeated;
 pub(crate) mod request_id;
 pub(crate) mod request_span;
 pub(crate) mod shared_answer;
+pub(crate) mod shared_page;
 pub(crate) mod standing;
 pub(crate) mod weights;

@@ -4,19 +4,21 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use upsert_api::{Page, Provider};
 use upsert_app::{Gateway, Refusal};
 
+use crate::config::audit_keys::AuditKeys;
 use crate::config::history::ConfigHistory;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::coded_once::CodedOnce;
 use crate::http::documented::Documented;
 use crate::http::shared_answer::SharedAnswer;
+use crate::http::shared_page::SharedPage;
 use crate::lifecycle::Lifecycle;
 use crate::net::connections::Connections;
 use crate::telemetry::traces::Traces;
@@ -30,6 +32,8 @@ pub(crate) struct State {
     pub(crate) served: ArcSwap<ConfigSnapshot>,
     /// What merchants in the store are sealed and built with.
     pub(crate) merchant_builder: Arc<MerchantBuilder>,
+    /// What the audit trail is keyed with.
+    pub(crate) audit_keys: AuditKeys,
     /// How what is served came to be.
     pub(crate) history: ConfigHistory,
     /// Who is connected.
@@ -43,7 +47,7 @@ pub(crate) struct State {
     /// How long a body may take to arrive.
     pub(crate) body_timeout: Duration,
     /// The page of all metrics.
-    pub(crate) metrics: SharedAnswer<Bytes>,
+    pub(crate) metrics: SharedPage,
     /// Files, the document and that page, compressed.
     pub(crate) coded: CodedOnce,
     /// Whether the store can be used, and why it cannot.

@@ -26,6 +26,7 @@ impl Settings {
         let files = Files::find(&reading);
         let settings = files.as_ref().and_then(|files| read(&reading, files));
         let mut problems = reading.problems.into_inner();
+        let warnings = reading.warnings.into_inner();
         // A great many merchants may share one.
         let mut secret_files = reading.secret_files.into_inner();
         secret_files.sort_unstable();
@@ -35,6 +36,7 @@ impl Settings {
                 fingerprint: files.fingerprint(),
                 files: files.all.into_iter().map(|file| file.path).collect(),
                 secret_files,
+                warnings,
                 ..settings
             }),
             (_, files) => {

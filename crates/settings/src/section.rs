@@ -38,6 +38,8 @@ pub(crate) struct Reading<'e> {
     pub(crate) api: Option<&'e ApiRules>,
     /// Where secrets stood by themselves.
     pub(crate) given: RefCell<Vec<Arc<str>>>,
+    /// What is left out, and does no harm.
+    pub(crate) warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'e> Reading<'e> {
@@ -51,11 +53,16 @@ impl<'e> Reading<'e> {
             columns: None,
             api: None,
             given: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
     pub(crate) fn report(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
+    }
+
+    pub(crate) fn warn(&self, problem: Problem) {
+        self.warnings.borrow_mut().push(problem);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::api_keys::{self, ApiKey, report_unlike_namesakes};
 use crate::environment::Secrets;
 use crate::members::Member;
 use crate::merchant::{Merchant, report_repeats};
+use crate::problems::Problem;
 use crate::retention::{self, Retention};
 use crate::section::{Section, all_or_none};
 use crate::server::{self, Server};
@@ -49,6 +50,9 @@ pub struct Settings {
     /// The files that references to secrets name.
     #[serde(skip)]
     pub secret_files: Vec<PathBuf>,
+    /// What was left out and does no harm.
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
     /// Whether every secret has its value. Settings whose secrets were skipped are for checking, not for serving.
     #[serde(skip)]
     pub secrets_resolved: bool,
@@ -87,6 +91,7 @@ impl Settings {
             fingerprint: Some(String::new()),
             files: Some(Vec::new()),
             secret_files: Some(Vec::new()),
+            warnings: Some(Vec::new()),
             secrets_resolved: Some(section.spot.reading.secrets == Secrets::Resolve),
         })
     }

@@ -15,6 +15,8 @@ pub enum Encryption {
     Off,
     /// What was written since a key was. What is older is still to be sealed.
     Partly,
+    /// Every row. Where rows are kept there may be remains of what was in the clear.
+    Rows,
     /// Everything.
     On,
 }
@@ -66,6 +68,11 @@ pub trait SealedStore: Debug + Send + Sync + 'static {
     }
 
     /// A walk found nothing any more that is in the clear: whatever is from now on was put there by somebody else.
+    async fn seal_rows(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The same, and there are no remains either.
     async fn seal_wholly(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -63,6 +63,7 @@ macro_rules! questions_passed_on {
             wrap_anew(limit: usize) -> usize;
             renew_data_keys(from: Option<Vec<u8>>, limit: usize) -> ::upsert_store::Walked;
             seal_older(from: Option<Vec<u8>>, limit: usize) -> ::upsert_store::Walked;
+            seal_rows() -> ();
             seal_wholly() -> ();
         } }
         $crate::questions_passed_on! { $around: AuditStore {

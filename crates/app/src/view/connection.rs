@@ -60,10 +60,13 @@ impl Context {
             }
         }
         let age = oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs());
-        let through_in = connection.status.through_in(waiting);
-        let through_in = through_in.filter(|_| waiting > 0 && pause.is_none());
-        let through_in = through_in.and_then(|wait| SignedDuration::try_from(wait).ok());
-        let through_at = through_in.and_then(|wait| self.clock.now().checked_add(wait).ok());
+        let status = connection.status.snapshot();
+        let work = connection.status.through_in(waiting).filter(|_| waiting > 0);
+        let work = work.and_then(|wait| SignedDuration::try_from(wait).ok());
+        // Nobody knows when calls go out again.
+        let stands = pause.is_some() || status.breaker.failing_since.is_some();
+        let through_at = work.filter(|_| !stands);
+        let through_at = through_at.and_then(|wait| self.clock.now().checked_add(wait).ok());
         upsert_api::Connection {
             merchant_id: merchant.to_owned(),
             name: connection.name.clone(),
@@ -77,8 +80,9 @@ impl Context {
             in_flight,
             oldest_waiting_seconds: age,
             through_at,
+            work_seconds: work.filter(|_| stands).map(|wait| wait.as_secs()),
             dead_letters: failed.map_or(0, |failed| failed.count),
-            status: connection.status.snapshot(),
+            status,
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn untouched() -> ConnectionStatus {
             latency_p50_ms: None,
             latency_p95_ms: None,
             latency_p99_ms: None,
+            latency_usual_ms: None,
         },
     }
 }

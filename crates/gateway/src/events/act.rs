@@ -128,14 +128,17 @@ async fn round_by_round(
     path: &str,
     selection: &Map<String, Json>,
 ) -> anyhow::Result<ExitCode> {
-    let mut done = 0;
+    let (mut done, mut matched) = (0, None);
     loop {
         let mut round: Answered<EventsDone> = api.post_body(path, selection).await?;
         done += round.value.done;
+        let matched = *matched.get_or_insert(round.value.matched);
         if round.value.more && round.value.done > 0 {
             continue;
         }
+        // What matched at first, and what is refused at last.
         round.raw["done"] = done.into();
+        round.raw["matched"] = matched.into();
         let is_all_done = round.value.refused == 0 && !round.value.more;
         output::say(arguments.json, &round.raw, || sum_of(deed, done, &round.value))?;
         return Ok(output::exit_code(is_all_done));

@@ -37,9 +37,8 @@ impl Plan {
     /// One of the files is there already: what is somebody else's is not overwritten. Nothing is written then.
     pub(super) fn write(&self, key: &NewKey) -> anyhow::Result<Vec<PathBuf>> {
         let merchant = format!("merchants/{}.toml", self.merchant);
+        // The one that tells that it is done comes last: where another cannot be written, it can be begun anew.
         let files = [
-            ("gateway.toml", self.gateway(key)),
-            (merchant.as_str(), self.merchant()),
             (
                 ENCRYPTION_KEY,
                 generate_encryption_key()?.expose_secret().to_owned() + "\n",
@@ -48,6 +47,8 @@ impl Plan {
                 SIGNING_KEY,
                 generate_encryption_key()?.expose_secret().to_owned() + "\n",
             ),
+            (merchant.as_str(), self.merchant()),
+            ("gateway.toml", self.gateway(key)),
         ];
         for (name, _) in &files {
             let path = self.folder.join(name);

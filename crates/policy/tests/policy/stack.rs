@@ -188,7 +188,7 @@ async fn the_snapshot_is_json_without_surprises() {
         "health": {
             "last_success_at": "2026-11-20T12:00:00Z", "last_failure_at": "2026-11-20T12:00:00Z",
             "last_failure_kind": "quota_spent", "in_flight": 0,
-            "latency_p50_ms": 0.0, "latency_p95_ms": 0.0, "latency_p99_ms": 0.0,
+            "latency_p50_ms": 0.0, "latency_p95_ms": 0.0, "latency_p99_ms": 0.0, "latency_usual_ms": 0.0,
         },
     });
     assert_eq!(snapshot, expected);

@@ -82,7 +82,7 @@ pub(crate) fn keyring(settings: &Settings) -> Result<Keyring, Vec<Problem>> {
 
 /// What is allowed but hardly meant.
 pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
-    let mut warnings = Vec::new();
+    let mut warnings = settings.warnings.clone();
     if settings.api_keys.is_empty() {
         let problem = Problem::new(
             &gateway_file(settings),

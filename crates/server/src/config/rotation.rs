@@ -1,8 +1,6 @@
 //! After a rotation: what another key than the first one seals is sealed or wrapped with the first one, some at a time, until the
 //! other key is needed by none; and what is in the clear is sealed, where a store got its first key.
 
-use std::collections::BTreeSet;
-
 use upsert_api::KeysRotated;
 use upsert_app::Gateway;
 use upsert_store::{Encryption, StoreError};
@@ -12,14 +10,11 @@ use crate::config::stored_merchants::MerchantBuilder;
 /// Merchants, data keys or rows that are looked at in one transaction.
 const AT_ONCE: usize = 100;
 
-/// Entries of the audit trail that are read at once.
-const ENTRIES_AT_ONCE: usize = 1_000;
-
 /// In a word.
 pub(crate) fn word(encryption: Encryption, has_key: bool) -> &'static str {
     match encryption {
         Encryption::On => "on",
-        Encryption::Partly => "partly",
+        Encryption::Partly | Encryption::Rows => "partly",
         Encryption::Off if has_key => "credentials",
         Encryption::Off => "off",
     }
@@ -68,7 +63,7 @@ pub(crate) async fn renew(gateway: &Gateway) -> Result<usize, StoreError> {
     Ok(made)
 }
 
-/// Seals what is in the clear, where anything may be. It is over once a walk through all of it finds nothing.
+/// Seals what is in the clear, where any row may be. It is over once a walk through all of them finds nothing.
 pub(crate) async fn seal_older(gateway: &Gateway) -> Result<(), StoreError> {
     let store = gateway.store();
     while store.encryption() == Encryption::Partly {
@@ -84,54 +79,29 @@ pub(crate) async fn seal_older(gateway: &Gateway) -> Result<(), StoreError> {
         if sealed > 0 {
             tracing::info!(values = sealed, "what was stored in the clear is sealed");
         } else {
-            // What was in the clear is to be nowhere in the file any more, before the store says that it is sealed. Where
-            // somebody still reads what is older, such as a backup, it is tried again later.
-            match store.scrub().await {
-                Ok(()) => store.seal_wholly().await?,
-                Err(StoreError::Busy) => {
-                    tracing::warn!("everything is sealed, but somebody still reads what is older, in the clear");
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-            tracing::info!("everything that is stored is sealed");
+            store.seal_rows().await?;
         }
     }
     Ok(())
 }
 
-/// The ids of keys, but for the first one, that entries of the audit trail are keyed with: without them nobody can tell whether
-/// these were changed. It reads the whole trail.
-pub(crate) async fn keys_of_audit(gateway: &Gateway, first: &str) -> Result<Vec<String>, StoreError> {
-    let (store, mut keys, mut after) = (gateway.store(), BTreeSet::new(), 0);
-    loop {
-        let stretch = store.audit_after(after, ENTRIES_AT_ONCE).await?;
-        let Some(last) = stretch.entries.last() else { break };
-        after = last.number;
-        keys.extend(stretch.entries.into_iter().filter_map(|entry| entry.key));
+/// Once every row is sealed: what was in the clear is to be nowhere in the file and its log any more, before the store says that
+/// all is sealed. Whether nothing is left to do; while somebody reads what is older, as a backup does, something is.
+pub(crate) async fn clear_remains(gateway: &Gateway) -> Result<bool, StoreError> {
+    let store = gateway.store();
+    if store.encryption() != Encryption::Rows {
+        return Ok(true);
     }
-    keys.remove(first);
-    Ok(keys.into_iter().collect())
-}
-
-/// Says which keys of the audit trail are not configured any more: its entries stay, and nobody can judge them.
-pub(crate) async fn say_missing_keys_of_audit(
-    gateway: &Gateway,
-    merchants: &MerchantBuilder,
-) -> Result<(), StoreError> {
-    let keys = keys_of_audit(gateway, &merchants.seals_with().unwrap_or_default()).await?;
-    let missing: Vec<String> = keys
-        .into_iter()
-        .filter(|key| merchants.missing_key(std::slice::from_ref(key)).is_some())
-        .collect();
-    if !missing.is_empty() {
-        tracing::warn!(
-            keys = missing.join(", "),
-            "entries of the audit trail are keyed with keys that `store.encryption_keys` has no more: nobody can tell whether \
-             they were changed; put these keys back, behind the first"
-        );
+    match store.scrub().await {
+        Ok(()) => store.seal_wholly().await?,
+        Err(StoreError::Busy) => {
+            tracing::warn!("everything is sealed, but somebody still reads what is older, in the clear");
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
     }
-    Ok(())
+    tracing::info!("everything that is stored is sealed");
+    Ok(true)
 }
 
 /// Merchants that another key seals still.

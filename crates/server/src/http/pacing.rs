@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -42,10 +43,14 @@ impl Pace {
     }
 
     /// It was answered. `is_known`: it came with a key.
-    pub(crate) fn end(self, response: ServiceResponse<BoxBody>, is_known: bool) -> ServiceResponse<BoxBody> {
+    pub(crate) fn end(self, mut response: ServiceResponse<BoxBody>, is_known: bool) -> ServiceResponse<BoxBody> {
         let Some(guest) = self.0 else { return response };
         if !is_known {
             is_stranger(response.request(), &guest);
+        }
+        if guest.is_to_go() {
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
         }
         response.map_body(|_, body| paced(body, guest))
     }

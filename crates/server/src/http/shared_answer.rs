@@ -50,6 +50,13 @@ impl<T: Clone + Send + Sync + 'static> SharedAnswer<T> {
     }
 }
 
+impl<T: Clone> SharedAnswer<T> {
+    /// The last one, made or being made.
+    pub(crate) fn made(&self) -> Option<Making<T>> {
+        self.0.lock().made.clone()
+    }
+}
+
 impl<T: Clone> Default for SharedAnswer<T> {
     fn default() -> Self {
         Self(Mutex::new(Last {

@@ -25,6 +25,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// The same for everybody else.
     pub idle_known: Duration,
+    /// After it, those without a key are let go with their next answer.
+    pub stay: Duration,
     /// An answer of which less than 64 KiB are taken.
     pub unread: Duration,
     /// An answer of which nothing is taken, for those with a key.
@@ -37,6 +39,7 @@ impl Default for Deadlines {
             head: Duration::from_secs(5),
             idle: Duration::from_secs(5),
             idle_known: Duration::from_secs(75),
+            stay: Duration::from_secs(10),
             // Twice, where it began while the system still took some.
             unread: Duration::from_secs(6),
             unread_known: Duration::from_secs(60),
@@ -67,6 +70,7 @@ pub(crate) struct Connection {
     pub(crate) turn: AtomicU64,
     /// What a stranger's costs, in bytes.
     pub(crate) cost: AtomicUsize,
+    made: u64,
     phase: AtomicU8,
     since: AtomicU64,
     is_known: AtomicBool,
@@ -95,6 +99,7 @@ impl Connection {
             is_of_proxy,
             turn: AtomicU64::new(0),
             cost: AtomicUsize::new(0),
+            made: now,
             phase: AtomicU8::new(Phase::Head as u8),
             since: AtomicU64::new(now),
             is_known: AtomicBool::new(false),
@@ -137,6 +142,11 @@ impl Connection {
     pub(crate) fn set_known(&self, is_known: bool) {
         self.is_known.store(is_known, Ordering::Relaxed);
         self.reading.wake();
+    }
+
+    /// Whether a stranger has been there for long. Behind a proxy that is trusted there are many.
+    pub(crate) fn has_stayed(&self, now: u64, deadlines: &Deadlines) -> bool {
+        !self.is_known() && !self.is_of_proxy && is_over(self.made, now, deadlines.stay)
     }
 
     /// Somebody without a key is read as far as what they ask for goes, and no further than is taken of it.
@@ -303,6 +313,7 @@ mod tests {
         head: Duration::from_secs(4),
         idle: Duration::from_secs(3),
         idle_known: Duration::from_secs(70),
+        stay: Duration::from_secs(10),
         unread: Duration::from_secs(10),
         unread_known: Duration::from_secs(60),
     };

@@ -231,6 +231,12 @@ impl Guest {
         self.connections.budget.earn(&self.connection, LEAST_COST);
     }
 
+    /// Whether it is let go with this answer.
+    pub(crate) fn is_to_go(&self) -> bool {
+        self.connection
+            .has_stayed(self.connections.now(), &self.connections.deadlines)
+    }
+
     /// An answer of so many bytes, which nobody else shares, waits to be written.
     pub(crate) fn owes(&self, bytes: usize) {
         if !self.connection.is_known() {

@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 /// First heads that are let go on before the worker looks at everybody else again.
 const FIRST_HEADS: usize = 3;
 /// The same of later heads.
-const LATER_HEADS: usize = 1;
+const LATER_HEADS: usize = 2;
 /// Of fewer nobody asks who has gone.
 const LEAST_CROWD: usize = 64;
 

@@ -75,7 +75,7 @@ async fn rotated(state: &State, by: &str, action: AuditAction) -> Result<KeysRot
     let rotated = rotated.map_err(Refusal::from)?;
     let none = || Wrong::new("", "no_encryption_key", "`store.encryption_keys` is empty");
     let rotated = rotated.ok_or_else(|| Refusal::invalid(vec![none()]))?;
-    let audit_keys = rotation::keys_of_audit(&state.gateway, &rotated.key).await;
+    let audit_keys = state.audit_keys.but(&rotated.key, &state.gateway).await;
     Ok(KeysRotated {
         audit_keys: audit_keys.map_err(Refusal::from)?,
         ..rotated

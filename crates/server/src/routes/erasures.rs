@@ -7,6 +7,7 @@ use upsert_api::Erasure;
 use upsert_app::Refusal;
 
 use crate::http::access::{ReadCustomers, WriteCustomers};
+use crate::http::body::NoBody;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
@@ -35,6 +36,7 @@ use crate::state::State;
 pub(crate) async fn erase_customer(
     caller: ForMerchant<WriteCustomers>,
     id: Path<String>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

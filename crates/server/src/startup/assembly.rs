@@ -13,6 +13,7 @@ use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
 use upsert_store::Store;
 
+use crate::config::audit_keys::AuditKeys;
 use crate::config::builder::{BreakerBell, ConnectionBuilder};
 use crate::config::check;
 use crate::config::day_counts::DayCounts;
@@ -23,6 +24,7 @@ use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::coded_once::CodedOnce;
 use crate::http::shared_answer::SharedAnswer;
+use crate::http::shared_page::SharedPage;
 use crate::http::{dashboard, metrics as measure};
 use crate::lifecycle::Lifecycle;
 use crate::net::connection::Deadlines;
@@ -227,7 +229,8 @@ fn state_of(
         providers: routes::operations::providers(builder.registry()),
         documented: LazyLock::new(openapi::documented),
         body_timeout: options.body_timeout,
-        metrics: SharedAnswer::default(),
+        metrics: SharedPage::default(),
+        audit_keys: AuditKeys::default(),
         coded: CodedOnce::default(),
         readiness: SharedAnswer::default(),
         metrics_apart: settings.server.metrics_bind.is_some(),

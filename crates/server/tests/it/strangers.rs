@@ -16,6 +16,7 @@ const SHORT: Deadlines = Deadlines {
     head: Duration::from_millis(300),
     idle: Duration::from_millis(300),
     idle_known: Duration::from_secs(75),
+    stay: Duration::from_secs(10),
     unread: Duration::from_millis(500),
     unread_known: Duration::from_secs(60),
 };
@@ -100,6 +101,37 @@ async fn whoever_has_shown_a_key_may_think_about_the_next_request() {
     ends(&mut stranger).await.unwrap();
     let head = answered(&mut known, &request).await;
     assert!(head.starts_with("http/1.1 200 "), "{head}");
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_who_asks_on_and_on_is_let_go_and_whoever_shows_a_key_is_not() {
+    let folder = Folder::new("");
+    let options = StartOptions {
+        deadlines: Deadlines {
+            stay: Duration::ZERO,
+            ..SHORT
+        },
+        ..folder.options()
+    };
+    let served = ConfigSnapshot::over(folder, options).await;
+    let known = format!(
+        "GET /v1/providers HTTP/1.1\r\nHost: gateway\r\nX-Api-Key: {}\r\n\r\n",
+        secret("reader")
+    );
+    let wrong_key = "GET /v1/providers HTTP/1.1\r\nHost: gateway\r\nX-Api-Key: none\r\n\r\n";
+    for stranger in [LIVEZ, wrong_key, "GET /nowhere HTTP/1.1\r\nHost: gateway\r\n\r\n"] {
+        let mut stream = TcpStream::connect(served.running.addr).await.unwrap();
+        for _ in 0..3 {
+            let head = answered(&mut stream, &known).await;
+            assert!(!head.contains("connection: close"), "{head}");
+            rest(&mut stream, &head).await;
+        }
+        let head = answered(&mut stream, stranger).await;
+        assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+        rest(&mut stream, &head).await;
+        ends(&mut stream).await.unwrap();
+    }
     served.running.stop().await;
 }
 

@@ -51,20 +51,27 @@ async fn wrap_anew(client: &Client, seals: &Seals, most: usize) -> DbResult<usiz
     let bytes: Vec<u8> = client.query_one(SECRET, &[]).await?.try_get(0)?;
     let own = Secret::read(&bytes).ok_or(DbError::Value("key"))?;
     if own.wrapped_by() != Some(by) {
-        put_secret(client, seals, (&bytes, &own), seals.mode()).await?;
+        put_secret(client, seals, (&bytes, &own), Mode::Partly).await?;
         changed += 1;
     }
     Ok(changed)
 }
 
-/// Where somebody else was faster it is as that one has put it.
-async fn put_secret(client: &Client, seals: &Seals, (bytes, own): (&[u8], &Secret), mode: Mode) -> DbResult<()> {
+/// How much is sealed never becomes less: so much, or what it was. Returns which; none: somebody else was faster, and it is as
+/// that one has put it.
+async fn put_secret(
+    client: &Client,
+    seals: &Seals,
+    (bytes, own): (&[u8], &Secret),
+    reached: Mode,
+) -> DbResult<Option<Mode>> {
     let keyring = seals.keyring();
     let refused = |why| Unfit::Sealed("key", Refused::NotOpened(why));
-    let (key, _) = own.open_sealed(&keyring).map_err(refused)?;
+    let (key, mode) = own.open_sealed(&keyring).map_err(refused)?;
+    let mode = mode.max(reached);
     let wrapped = Secret::wrap(&key, mode, &keyring).ok_or(DbError::Value("key"))?;
-    client.execute(SET_SECRET, &[&bytes, &wrapped]).await?;
-    Ok(())
+    let put = client.execute(SET_SECRET, &[&bytes, &wrapped]).await?;
+    Ok((put > 0).then_some(mode))
 }
 
 /// Merchant by merchant; the gateway's own key, whose merchant is empty, comes first.
@@ -124,11 +131,12 @@ async fn seal_row(client: &Client, seals: &Seals, part: &'static Part, row: &Par
     Ok(changed)
 }
 
-async fn wholly(client: &Client, seals: &Seals) -> DbResult<()> {
+async fn reached(client: &Client, seals: &Seals, mode: Mode) -> DbResult<()> {
     let bytes: Vec<u8> = client.query_one(SECRET, &[]).await?.try_get(0)?;
     let own = Secret::read(&bytes).ok_or(DbError::Value("key"))?;
-    put_secret(client, seals, (&bytes, &own), Mode::Wholly).await?;
-    seals.set_mode(Mode::Wholly);
+    if let Some(mode) = put_secret(client, seals, (&bytes, &own), mode).await? {
+        seals.set_mode(mode);
+    }
     Ok(())
 }
 
@@ -188,8 +196,13 @@ impl SealedStore for PostgresStore {
             .await
     }
 
+    async fn seal_rows(&self) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        self.patiently(reached(&client.object, &self.seals, Mode::Rows)).await
+    }
+
     async fn seal_wholly(&self) -> Result<(), StoreError> {
         let client = self.client().await?;
-        self.patiently(wholly(&client.object, &self.seals)).await
+        self.patiently(reached(&client.object, &self.seals, Mode::Wholly)).await
     }
 }

@@ -107,6 +107,7 @@ impl Seals {
         match self.mode() {
             Mode::Off => Encryption::Off,
             Mode::Partly => Encryption::Partly,
+            Mode::Rows => Encryption::Rows,
             Mode::Wholly => Encryption::On,
         }
     }
@@ -197,7 +198,7 @@ impl Seals {
         if !place::is_sealed(bytes) {
             return match self.mode() {
                 Mode::Off | Mode::Partly => Ok(None),
-                Mode::Wholly => Err(Unfit::Sealed(column, Refused::InTheClear).into()),
+                Mode::Rows | Mode::Wholly => Err(Unfit::Sealed(column, Refused::InTheClear).into()),
             };
         }
         let refused = |why| Unfit::Sealed(column, why);

@@ -9,14 +9,17 @@ pub(crate) const INDEX_KEY: usize = 16;
 /// What stands before a wrapped one.
 const WRAPPED: [u8; 2] = [0xC1, 2];
 
-/// How much of a store is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much of a store is sealed, from less to more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mode {
     /// Nothing, since no key was ever configured.
     Off,
     /// Whatever was written since a key was. What is older may be in the clear, and is read so.
     Partly,
-    /// Everything: what is in the clear was put there by somebody else, and is refused.
+    /// Every row: what is in the clear was put there by somebody else, and is refused. Where rows are kept there may be remains
+    /// of what was in the clear.
+    Rows,
+    /// Everything.
     Wholly,
 }
 
@@ -26,6 +29,7 @@ impl Mode {
         match self {
             Self::Off => (0, "off"),
             Self::Partly => (1, "partly sealed"),
+            Self::Rows => (3, "rows sealed"),
             Self::Wholly => (2, "sealed"),
         }
     }
@@ -45,7 +49,7 @@ impl Secret {
             return Some(Self::Clear(key));
         }
         let (mode, rest) = bytes.strip_prefix(&WRAPPED)?.split_first()?;
-        let mode = [Mode::Partly, Mode::Wholly]
+        let mode = [Mode::Partly, Mode::Rows, Mode::Wholly]
             .into_iter()
             .find(|known| known.kept().0 == *mode)?;
         let (length, rest) = rest.split_first_chunk::<2>()?;
@@ -118,13 +122,13 @@ mod tests {
     #[test]
     fn how_much_is_sealed_is_part_of_what_is_authenticated() {
         let keyring = ring("2026-11");
-        for mode in [Mode::Partly, Mode::Wholly] {
+        for mode in [Mode::Partly, Mode::Rows, Mode::Wholly] {
             let bytes = Secret::wrap(&[7; 16], mode, &keyring).unwrap();
             let secret = Secret::read(&bytes).unwrap();
             assert_eq!(secret.wrapped_by(), Some("2026-11"));
             assert_eq!(secret.open(&keyring).unwrap(), ([7; 16], mode));
             let mut changed = bytes.clone();
-            changed[2] = 3 - changed[2];
+            changed[2] = changed[2] % 3 + 1;
             assert!(Secret::read(&changed).unwrap().open(&keyring).is_err());
             assert!(secret.open(&ring("2027-01")).is_err());
         }

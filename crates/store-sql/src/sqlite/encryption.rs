@@ -11,6 +11,7 @@ use super::adopt::{secret, wrapped_by};
 use super::readers::Reader;
 use super::seal_work::SealWork;
 use super::work::{Done, Work};
+use crate::sealed::secret::Mode;
 
 impl SqliteStore {
     async fn seal(&self, work: SealWork) -> Result<Walked, StoreError> {
@@ -59,7 +60,11 @@ impl SealedStore for SqliteStore {
         self.seal(SealWork::Older(from, limit)).await
     }
 
+    async fn seal_rows(&self) -> Result<(), StoreError> {
+        self.seal(SealWork::Reached(Mode::Rows)).await.map(drop)
+    }
+
     async fn seal_wholly(&self) -> Result<(), StoreError> {
-        self.seal(SealWork::Wholly).await.map(drop)
+        self.seal(SealWork::Reached(Mode::Wholly)).await.map(drop)
     }
 }

@@ -31,8 +31,8 @@ pub(super) enum SealWork {
     WrapAnew(usize),
     Renew(Option<Vec<u8>>, usize),
     Older(Option<Vec<u8>>, usize),
-    /// Nothing is in the clear any more.
-    Wholly,
+    /// So much is sealed.
+    Reached(Mode),
 }
 
 /// What was done. It is part of the transaction.
@@ -44,7 +44,7 @@ pub(super) fn work(db: &Statements<'_>, seals: &Seals, work: &SealWork) -> DbRes
         SealWork::WrapAnew(most) => wrap_anew(db, seals, *most),
         SealWork::Renew(from, most) => renew(db, seals, from.as_deref(), *most),
         SealWork::Older(from, most) => seal_older(db, seals, from.as_deref(), *most),
-        SealWork::Wholly => wholly(db.db, seals).map(|()| Walked::default()),
+        SealWork::Reached(mode) => reached(db.db, seals, *mode).map(|()| Walked::default()),
     }
 }
 
@@ -62,20 +62,22 @@ fn wrap_anew(db: &Statements<'_>, seals: &Seals, most: usize) -> DbResult<Walked
         }
         let own = secret(db.db)?;
         if own.wrapped_by() != Some(by) {
-            put_secret(db.db, seals, &own, seals.mode())?;
+            put_secret(db.db, seals, &own, Mode::Partly)?;
             changed += 1;
         }
     }
     Ok(Walked { changed, next: None })
 }
 
-fn put_secret(db: &Connection, seals: &Seals, own: &Secret, mode: Mode) -> DbResult<()> {
+/// How much is sealed never becomes less: so much, or what it was. Returns which.
+fn put_secret(db: &Connection, seals: &Seals, own: &Secret, reached: Mode) -> DbResult<Mode> {
     let keyring = seals.keyring();
     let refused = |why| Unfit::Sealed("key", Refused::NotOpened(why));
-    let (key, _) = own.open_sealed(&keyring).map_err(refused)?;
+    let (key, mode) = own.open_sealed(&keyring).map_err(refused)?;
+    let mode = mode.max(reached);
     let wrapped = Secret::wrap(&key, mode, &keyring).ok_or(DbError::Value("key"))?;
     db.execute("UPDATE secret SET key = ?1 WHERE id = 0", params![wrapped])?;
-    Ok(())
+    Ok(mode)
 }
 
 /// Merchant by merchant; the gateway's own key, whose merchant is empty, comes first.
@@ -120,9 +122,8 @@ fn seal_older(db: &Statements<'_>, seals: &Seals, from: Option<&[u8]>, most: usi
     })
 }
 
-fn wholly(db: &Connection, seals: &Seals) -> DbResult<()> {
-    put_secret(db, seals, &secret(db)?, Mode::Wholly)?;
-    seals.set_mode(Mode::Wholly);
+fn reached(db: &Connection, seals: &Seals, mode: Mode) -> DbResult<()> {
+    seals.set_mode(put_secret(db, seals, &secret(db)?, mode)?);
     Ok(())
 }
 

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use upsert_store::Encryption;
+use upsert_store::{Encryption, StoreError};
 
 use super::planted::{CANARY, all_is_there, begin_sessions, plant};
 use super::raw::Raw;
 use super::{OLD, Opened, Place, places};
 
-/// Until a walk finds nothing any more.
-async fn seal_all(opened: &Opened) -> usize {
+/// Until a walk finds nothing any more. How many values were sealed.
+async fn seal_rows(opened: &Opened) -> usize {
     let mut all = 0;
     loop {
         let (mut sealed, mut from) = (0, None);
@@ -23,12 +23,20 @@ async fn seal_all(opened: &Opened) -> usize {
             }
         }
         if sealed == 0 {
-            opened.store().scrub().await.unwrap();
-            opened.store().seal_wholly().await.unwrap();
+            opened.store().seal_rows().await.unwrap();
             return all;
         }
         all += sealed;
     }
+}
+
+/// And until nothing is left of it.
+async fn seal_all(opened: &Opened) -> usize {
+    let all = seal_rows(opened).await;
+    assert_eq!(opened.store().encryption(), Encryption::Rows);
+    opened.store().scrub().await.unwrap();
+    opened.store().seal_wholly().await.unwrap();
+    all
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,4 +110,50 @@ async fn once_all_is_sealed_nothing_that_was_in_the_clear_is_left_in_the_file_it
     drop(raw);
     opened.close().await;
     assert_eq!(holders(), Vec::<PathBuf>::new(), "closed, and in a backup");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_somebody_reads_what_is_older_every_row_is_sealed_and_the_store_does_not_say_that_all_is() {
+    let place = Place::Sqlite(tempfile::tempdir().unwrap());
+    let opened = place.open(&[]).await;
+    plant(opened.store(), 1).await;
+    let Raw::Sqlite(reader) = Raw::of(&place).await else {
+        unreachable!()
+    };
+    let clear = Raw::of(&place).await.cells().await;
+    opened.close().await;
+    let opened = place.open(&[OLD]).await;
+    begin_sessions(opened.store()).await;
+    reader.execute_batch("BEGIN").unwrap();
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        reader.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert!(count("customers") > 0, "it reads from here on");
+    seal_rows(&opened).await;
+    assert!(matches!(opened.store().scrub().await, Err(StoreError::Busy)));
+    // A key that is wrapped anew by a process that knows less takes nothing back.
+    opened.store().wrap_anew(100).await.unwrap();
+    assert_eq!(opened.store().encryption(), Encryption::Rows);
+    opened.close().await;
+
+    let opened = place.open(&[OLD]).await;
+    assert_eq!(opened.store().encryption(), Encryption::Rows, "it is remembered");
+    all_is_there(opened.store()).await;
+    reader.execute_batch("COMMIT").unwrap();
+    let raw = Raw::of(&place).await;
+    let is_body = |cell: &&super::raw::Cell| cell.table == "connections" && cell.column == "body";
+    let body = clear.iter().find(is_body).unwrap();
+    let sealed = raw.cells().await.into_iter().find(|cell| is_body(&cell)).unwrap();
+    raw.set(body, &body.bytes).await;
+    let refused = opened.store().connections().await.unwrap_err().to_string();
+    assert!(refused.contains("in the clear"), "{refused}");
+    raw.set(&sealed, &sealed.bytes).await;
+    opened.store().scrub().await.unwrap();
+    opened.store().seal_wholly().await.unwrap();
+    // Whoever has seen less does not make it less.
+    opened.store().seal_rows().await.unwrap();
+    assert_eq!(opened.store().encryption(), Encryption::On);
+    all_is_there(opened.store()).await;
+    opened.close().await;
 }

@@ -35,6 +35,7 @@ fn health() -> Health {
         latency_p50_ms: Some(40.5),
         latency_p95_ms: Some(0.1),
         latency_p99_ms: Some(1_234.567_8),
+        latency_usual_ms: Some(12.5),
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn connection() -> Connection {
         in_flight: 3,
         oldest_waiting_seconds: Some(60),
         through_at: Some(noon()),
+        work_seconds: Some(8),
         dead_letters: 2,
         status: ConnectionStatus {
             breaker: Breaker {

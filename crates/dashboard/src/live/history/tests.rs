@@ -16,6 +16,7 @@ pub(crate) fn connection(name: &str, state: ConnectionState, waiting: u64) -> Co
         in_flight: 0,
         oldest_waiting_seconds: None,
         through_at: None,
+        work_seconds: None,
         dead_letters: 0,
         status: status(),
     }
@@ -56,6 +57,7 @@ fn status() -> ConnectionStatus {
             latency_p50_ms: Some(4.0),
             latency_p95_ms: None,
             latency_p99_ms: None,
+            latency_usual_ms: None,
         },
     }
 }

@@ -40,18 +40,18 @@ pub(super) async fn all(ask: &Ask<'_>, counts: &Counts) -> anyhow::Result<Option
 fn estimate(connection: Connection, calls: u64, now: Timestamp) -> Estimate {
     let (waiting, status) = (connection.waiting, connection.status);
     let is_paused = connection.state == ConnectionState::Paused;
-    let shut_for = status.breaker.until.map(|until| until.duration_since(now));
-    let shut_for = shut_for.and_then(|wait| Duration::try_from(wait).ok());
     let takes = forecast(
         calls + waiting,
         &status.rate_limit,
         &status.concurrency,
-        status.health.latency_p50_ms,
-        shut_for.unwrap_or_default(),
+        status.health.latency_usual_ms,
+        Duration::ZERO,
         now,
     )
     .filter(|_| !is_paused);
+    // While the vendor fails nobody knows when it begins.
     let through_at = takes
+        .filter(|_| status.breaker.failing_since.is_none())
         .and_then(|takes| SignedDuration::try_from(takes).ok())
         .and_then(|takes| now.checked_add(takes).ok());
     Estimate {
@@ -75,7 +75,7 @@ mod tests {
             "state": state, "waiting": 100,
             "rate_limit": { "per_second": 10, "burst": 20, "per_day": 1000, "used_today": 500, "left_today": 500,
                 "left_today_for_bulk": 400, "per_day_for_bulk": 900, "opens_at": "2026-11-22T00:00:00Z" },
-            "health": { "in_flight": 0, "latency_p50_ms": 20.0 },
+            "health": { "in_flight": 0, "latency_usual_ms": 20.0 },
         }));
         let estimate = estimate(connection, calls, "2026-11-21T18:00:00Z".parse().unwrap());
         estimate.takes.map(|takes| takes.as_secs())

@@ -42,6 +42,7 @@ pub(super) fn health() -> Health {
         latency_p50_ms: None,
         latency_p95_ms: None,
         latency_p99_ms: None,
+        latency_usual_ms: None,
     }
 }
 
@@ -60,6 +61,7 @@ pub(super) fn connection(name: &str) -> Connection {
         in_flight: 1,
         oldest_waiting_seconds: Some(LONG - 1),
         through_at: None,
+        work_seconds: None,
         dead_letters: 0,
         status: ConnectionStatus {
             breaker: Breaker {
