@@ -341,6 +341,10 @@ async fn what_nobody_knows_is_refused_with_what_is_known() {
         ("/v1/upserts?state=done", "invalid_value", "partially_failed"),
         ("/v1/upserts?error_kind=rejected", "unknown_parameter", "customer_id"),
         ("/v1/upserts?customer_id=ann", "invalid_id", "cus_"),
+        ("/v1/deliveries?connection=rotr", "unknown_value", "no such connection"),
+        ("/v1/upserts?connection=rotr", "unknown_value", "no such connection"),
+        ("/v1/events/in?source=shpify", "unknown_value", "no such source"),
+        ("/v1/events/out?endpoint=hoks", "unknown_value", "no such endpoint"),
     ] {
         let refused = world.get(path).await;
         assert_eq!((refused.status, refused.code()), (400, "invalid_query"), "{path}");

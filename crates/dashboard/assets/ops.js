@@ -74,11 +74,30 @@
     const notice = document.getElementById("lost");
     if (notice) notice.hidden = !lost;
   };
+
+  // A page that should be live and gets no news for ten seconds says so, and greys.
+  let heardAt = null;
+  const heard = () => { heardAt = performance.now(); isSilent(false); };
+  const isSilent = (silent) => {
+    const notice = document.getElementById("silent");
+    document.body.classList.toggle("silent", silent);
+    if (!notice) return;
+    notice.hidden = !silent;
+    if (silent) notice.querySelector("span").textContent = Math.floor((performance.now() - heardAt) / 1000);
+  };
+  setInterval(() => {
+    if (heardAt !== null && performance.now() - heardAt >= 10000) isSilent(true);
+  }, 500);
   addEventListener("DOMContentLoaded", drawAll);
   addEventListener("resize", drawAnew);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAnew);
   document.addEventListener("htmx:afterSwap", drawAll);
-  document.addEventListener("htmx:sseOpen", () => isLost(false));
+  document.addEventListener("htmx:sseOpen", (event) => {
+    isLost(false);
+    heard();
+    event.detail.source.addEventListener("still", heard);
+  });
+  document.addEventListener("htmx:sseMessage", heard);
   ["htmx:sseError", "htmx:responseError", "htmx:sendError"].forEach((lost) => document.addEventListener(lost, () => isLost(true)));
 
   // What somebody has unfolded stays so when the part around it is made anew.

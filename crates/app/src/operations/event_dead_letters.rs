@@ -26,7 +26,7 @@ use crate::problem::Refusal;
 use crate::queries::Merchants;
 use crate::queries::page::gather;
 use crate::upsert::command::{Caller, StillMay};
-use crate::view::event::{incoming, outgoing};
+use crate::view::event::incoming;
 
 /// Side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -308,7 +308,7 @@ impl Operations {
             self.check_endpoint(&event).await?;
             event.replay(self.context.clock.now());
         }
-        let shown = Event::Outgoing(outgoing(&event));
+        let shown = Event::Outgoing(self.context.outgoing_view(&event));
         let changes = Changeset {
             expect: vec![expected],
             ..Changeset::of(&event.merchant)

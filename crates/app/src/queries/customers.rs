@@ -14,7 +14,7 @@ use crate::directory::merchant::Merchant;
 use crate::planning::route::route;
 use crate::problem::Refusal;
 use crate::queries::Queries;
-use crate::queries::page::{begins, shown_page};
+use crate::queries::page::{begins, shown_page, until_found};
 use crate::view::answer::Answer;
 use crate::view::customer::{customer_record, linked_customer};
 
@@ -58,11 +58,17 @@ impl Queries {
             return Ok(Page::whole(Vec::new()));
         }
         let after = begins(page, CustomerId::from_uuid)?;
-        let store = &self.context.store;
-        let found = store.customers(&merchant.id, &filter, after, page.limit).await?;
+        let (store, filter) = (&self.context.store, &filter);
+        let read = |after| async move {
+            let page = store.customers(&merchant.id, filter, after, page.limit).await?;
+            Ok::<_, Refusal>((page.entries, page.next))
+        };
+        let (found, next) = until_found(after, read).await?;
         let shown = |record| visibility.show(customer_record(record));
-        let next = found.next.as_ref().map(CustomerId::as_uuid);
-        Ok(shown_page(found.entries.iter().map(shown), next))
+        Ok(shown_page(
+            found.iter().map(shown),
+            next.as_ref().map(CustomerId::as_uuid),
+        ))
     }
 
     /// A customer's versions, newest first; of one who was erased, that and nothing else.

@@ -7,7 +7,8 @@ use upsert_core::{DeliveryId, Problem, UpsertId};
 use upsert_store::DeliveryRecord;
 
 use crate::problem::Refusal;
-use crate::queries::page::{begins, shown_page};
+use crate::queries::names::Named;
+use crate::queries::page::{begins, shown_page, until_found};
 use crate::queries::{Merchants, Queries};
 use crate::view::delivery::{listed_delivery, listed_upsert, whole_delivery};
 
@@ -15,7 +16,7 @@ impl Queries {
     /// Deliveries, newest first.
     ///
     /// # Errors
-    /// 400 for a cursor that cannot be read, or a code that the caller may not ask for.
+    /// 400 for a cursor that cannot be read, a connection that is not there, or a code that the caller may not ask for.
     pub async fn list_deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -27,10 +28,21 @@ impl Queries {
         }
         let before = begins(page, DeliveryId::from_uuid)?;
         let filter = self.context.at_merchants(filter).await?;
-        let found = self.context.store.deliveries(&filter, before, page.limit).await?;
+        let (store, filter) = (&self.context.store, &filter);
+        let read = |before| async move {
+            let page = store.deliveries(filter, before, page.limit).await?;
+            Ok::<_, Refusal>((page.entries, page.next))
+        };
+        let (found, next) = until_found(before, read).await?;
+        if found.is_empty() {
+            let name = filter.connection.as_deref();
+            self.known(filter.merchants.as_ref(), Named::Connection, name).await?;
+        }
         let shown = |record| visibility.show(listed_delivery(record));
-        let next = found.next.as_ref().map(DeliveryId::as_uuid);
-        Ok(shown_page(found.entries.iter().map(shown), next))
+        Ok(shown_page(
+            found.iter().map(shown),
+            next.as_ref().map(DeliveryId::as_uuid),
+        ))
     }
 
     /// One delivery with its attempts. `merchants`: whose may be seen; none: all. `visibility`: how much of what was sent.
@@ -65,7 +77,7 @@ impl Queries {
     /// One merchant's upserts, newest first.
     ///
     /// # Errors
-    /// 400 for a cursor that cannot be read.
+    /// 400 for a cursor that cannot be read, or a connection that is not there.
     pub async fn list_upserts(
         &self,
         filter: &UpsertFilter,
@@ -73,10 +85,22 @@ impl Queries {
         visibility: Visibility,
     ) -> Result<Page<ListedUpsert>, Refusal> {
         let before = begins(page, UpsertId::from_uuid)?;
-        let found = self.context.store.upserts(filter, before, page.limit).await?;
+        let store = &self.context.store;
+        let read = |before| async move {
+            let page = store.upserts(filter, before, page.limit).await?;
+            Ok::<_, Refusal>((page.entries, page.next))
+        };
+        let (found, next) = until_found(before, read).await?;
+        if found.is_empty() {
+            let merchant = Some([filter.merchant.clone()].into());
+            let name = filter.connection.as_deref();
+            self.known(merchant.as_ref(), Named::Connection, name).await?;
+        }
         let shown = |found| visibility.show(listed_upsert(found));
-        let next = found.next.as_ref().map(UpsertId::as_uuid);
-        Ok(shown_page(found.entries.into_iter().map(shown), next))
+        Ok(shown_page(
+            found.into_iter().map(shown),
+            next.as_ref().map(UpsertId::as_uuid),
+        ))
     }
 }
 

@@ -12,16 +12,17 @@ use upsert_store::{IncomingEvent, OutgoingEvent};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
-use crate::queries::page::{begins, shown_page};
+use crate::queries::names::Named;
+use crate::queries::page::{begins, shown_page, until_found};
 use crate::queries::{Merchants, Queries};
-use crate::view::event::{incoming, outgoing};
+use crate::view::event::incoming;
 use crate::view::webhooks::source;
 
 impl Queries {
     /// Events that came in, newest first.
     ///
     /// # Errors
-    /// 400 for a cursor that cannot be read, and for an id that would be covered.
+    /// 400 for a cursor that cannot be read, a source that is not there, and an id that would be covered.
     pub async fn list_incoming(
         &self,
         filter: &IncomingFilter,
@@ -32,22 +33,38 @@ impl Queries {
             return Err(Refusal::invalid_query(vec![problem]));
         }
         let before = begins(page, EventId::from_uuid)?;
-        let found = self.context.store.incoming_events(filter, before, page.limit).await?;
+        let store = &self.context.store;
+        let read = |before| async move {
+            let page = store.incoming_events(filter, before, page.limit).await?;
+            Ok::<_, Refusal>((page.entries, page.next))
+        };
+        let (found, next) = until_found(before, read).await?;
+        if found.is_empty() {
+            let name = filter.source.as_deref();
+            self.known(filter.merchants.as_ref(), Named::Source, name).await?;
+        }
         let shown = |event| Event::Incoming(visibility.show(incoming(event)));
-        let next = found.next.as_ref().map(EventId::as_uuid);
-        Ok(shown_page(found.entries.iter().map(shown), next))
+        Ok(shown_page(found.iter().map(shown), next.as_ref().map(EventId::as_uuid)))
     }
 
     /// Events that go out, newest first.
     ///
     /// # Errors
-    /// 400 for a cursor that cannot be read.
+    /// 400 for a cursor that cannot be read, or an endpoint that is not there.
     pub async fn list_outgoing(&self, filter: &OutgoingFilter, page: &PageQuery) -> Result<Page<Event>, Refusal> {
         let before = begins(page, EventId::from_uuid)?;
-        let found = self.context.store.outgoing_events(filter, before, page.limit).await?;
-        let shown = |event| Event::Outgoing(outgoing(event));
-        let next = found.next.as_ref().map(EventId::as_uuid);
-        Ok(shown_page(found.entries.iter().map(shown), next))
+        let store = &self.context.store;
+        let read = |before| async move {
+            let page = store.outgoing_events(filter, before, page.limit).await?;
+            Ok::<_, Refusal>((page.entries, page.next))
+        };
+        let (found, next) = until_found(before, read).await?;
+        if found.is_empty() {
+            let name = filter.endpoint.as_deref();
+            self.known(filter.merchants.as_ref(), Named::Endpoint, name).await?;
+        }
+        let shown = |event| Event::Outgoing(self.context.outgoing_view(event));
+        Ok(shown_page(found.iter().map(shown), next.as_ref().map(EventId::as_uuid)))
     }
 
     /// One event that came in; a dead letter with the event as it came. `merchants`: whose may be seen; none: all.
@@ -79,7 +96,7 @@ impl Queries {
     ) -> Result<WholeOutgoingEvent, Refusal> {
         let event = self.visible_outgoing(merchants, id).await?;
         Ok(visibility.show(WholeOutgoingEvent {
-            event: outgoing(&event),
+            event: self.context.outgoing_view(&event),
             body: Some(event.body().to_owned()).filter(|body| !body.is_empty()),
         }))
     }

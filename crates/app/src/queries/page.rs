@@ -65,6 +65,24 @@ where
     Ok((found, below))
 }
 
+/// Reads a list until something is found or it ends: whoever asked for what few match is not given an empty page that goes on.
+pub(crate) async fn until_found<T, I: Copy, E, F>(
+    begins: Option<I>,
+    read: impl Fn(Option<I>) -> F,
+) -> Result<(Vec<T>, Option<I>), E>
+where
+    F: Future<Output = Result<(Vec<T>, Option<I>), E>>,
+{
+    let mut at = begins;
+    loop {
+        let (entries, next) = read(at).await?;
+        if next.is_none() || !entries.is_empty() {
+            return Ok((entries, next));
+        }
+        at = next;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use upsert_core::DeliveryId;
@@ -91,6 +109,26 @@ mod tests {
             assert_eq!(begins(&page(Some(cursor)), DeliveryId::from_uuid).unwrap(), Some(id));
         }
         assert_eq!(begins(&page(None), DeliveryId::from_uuid).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_goes_on_is_never_empty() {
+        // Two at a time are looked at; one in seven matches.
+        let read = |below: Option<usize>| async move {
+            let from = below.unwrap_or(0);
+            let found: Vec<usize> = (from..from + 2).filter(|number| number % 7 == 6).collect();
+            Ok::<_, Refusal>((found, (from + 2 < 20).then_some(from + 2)))
+        };
+        let (mut pages, mut at) = (Vec::new(), None);
+        loop {
+            let (found, next) = until_found(at, read).await.unwrap();
+            pages.push(found);
+            at = next;
+            if at.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [vec![6], vec![13], vec![]], "only the last one may be");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Context {
             oldest_waiting_seconds: oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs()),
             dead_letters: dead.map(|count| count.count).sum(),
             failures_in_a_row: state.failures,
-            next_try_at: state.rests_until,
+            next_try_at: state.rests_until.filter(|_| state.disabled.is_none()),
             last_success_at: state.last_success_at,
             last_failure_at: state.last_failure_at,
             last_error: state.last_error,

@@ -20,6 +20,8 @@ use crate::live::history::{History, STEP};
 const FRESH: Duration = Duration::from_secs(2);
 /// Reading may take this part of the time at the most, however much the store holds.
 const SHARE: u32 = 20;
+/// But for this: pages that get no news for ten seconds say so.
+const OLDEST: Duration = Duration::from_secs(8);
 
 /// Everything at one moment, of all merchants: what a principal may not see is left out by whoever shows it.
 #[derive(Debug, Clone, Default)]
@@ -96,13 +98,13 @@ impl SnapshotCache {
         }
     }
 
-    /// The state as it was two seconds ago or later; longer ago only where reading it takes long.
+    /// The state as it was two seconds ago or later; up to eight where reading it takes long.
     ///
     /// # Errors
     /// The store failed.
     pub(crate) async fn fresh(&self, gateway: &Gateway) -> Result<Arc<Snapshot>, PageError> {
         let mut last = self.last.lock().await;
-        let is_fresh = |reading: &Reading| reading.at.elapsed() < FRESH.max(reading.took * SHARE);
+        let is_fresh = |reading: &Reading| reading.at.elapsed() < (reading.took * SHARE).clamp(FRESH, OLDEST);
         if last.as_ref().is_some_and(is_fresh) {
             return Ok(self.now.borrow().clone());
         }

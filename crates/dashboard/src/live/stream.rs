@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use futures_util::stream;
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, timeout};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
@@ -17,8 +17,8 @@ use crate::mount;
 /// Something is sent at least this often, so that whoever stands in between keeps the connection.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
-/// Sends `part` whenever the gateway was looked at anew and it says something else, until the browser or the server goes,
-/// or the key does.
+/// Sends `part` whenever the gateway was looked at anew and it says something else, and that it still holds where it does not,
+/// until the browser or the server goes, or the key does.
 ///
 /// # Errors
 /// 429: this key has as many as it may; 503: as many as may be are.
@@ -38,30 +38,27 @@ where
     let watch = session.dashboard.snapshots.watch();
     let state = (session, watch, part, String::new(), place);
     let events = stream::unfold(state, |(session, mut watch, part, last, place)| async move {
-        // What is looked at anew and shows nothing new is not sent.
-        let until = Instant::now() + SIGN_OF_LIFE;
-        loop {
-            let changed = tokio::select! {
-                () = session.dashboard.parts.stopping.cancelled() => return None,
-                () = session.is_shut_out() => return None,
-                changed = timeout_at(until, watch.changed()) => changed,
-            };
-            // What its key may see can have changed while it lay open.
-            let session = session.renewed().await.ok().flatten()?;
-            let Ok(Ok(())) = changed else {
-                let sign = Bytes::from_static(b": still here\n\n");
-                return Some((Ok::<_, actix_web::Error>(sign), (session, watch, part, last, place)));
-            };
-            let snapshot: Arc<Snapshot> = watch.borrow_and_update().clone();
-            match part(&session, &snapshot) {
-                Ok(html) if html == last => {}
-                Ok(html) => {
-                    let event = Bytes::from(event("part", &mount::links(&html, &session.base)));
-                    return Some((Ok(event), (session, watch, part, html, place)));
-                }
-                Err(_) => return None,
-            }
-        }
+        let changed = tokio::select! {
+            () = session.dashboard.parts.stopping.cancelled() => return None,
+            () = session.is_shut_out() => return None,
+            changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
+        };
+        // What its key may see can have changed while it lay open.
+        let session = session.renewed().await.ok().flatten()?;
+        let Ok(Ok(())) = changed else {
+            let sign = Bytes::from_static(b": still here\n\n");
+            return Some((Ok::<_, actix_web::Error>(sign), (session, watch, part, last, place)));
+        };
+        let snapshot: Arc<Snapshot> = watch.borrow_and_update().clone();
+        let html = part(&session, &snapshot).ok()?;
+        // What is looked at anew and shows nothing new is not sent, but that it still holds: a page without news would take
+        // itself for old.
+        let told = if html == last {
+            event("still", "so")
+        } else {
+            event("part", &mount::links(&html, &session.base))
+        };
+        Some((Ok(Bytes::from(told)), (session, watch, part, html, place)))
     });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")

@@ -13,7 +13,7 @@ use crate::auth::session::Session;
 use crate::error::PageError;
 use crate::links;
 use crate::pages::erasure;
-use crate::pages::timeline::Timeline;
+use crate::pages::timeline::{Timeline, UNFOLDED};
 use crate::person;
 use crate::query::{address, read};
 use crate::render::{Frame, Section, filters, page};

@@ -16,6 +16,9 @@ use crate::error::PageError;
 /// Entries on a page.
 const MOST: usize = 20;
 
+/// The newest, which lie open.
+pub(crate) const UNFOLDED: usize = 3;
+
 /// One upsert: the version that it made, if it changed anything, and its receipts, if they are kept still.
 pub(crate) struct Entry {
     pub(crate) upsert_id: UpsertId,
@@ -30,6 +33,28 @@ pub(crate) struct Entry {
     pub(crate) state: Option<UpsertState>,
     pub(crate) rolled_back: bool,
     pub(crate) receipts: Vec<Delivery>,
+}
+
+impl Entry {
+    /// What lies in it while it is folded.
+    pub(crate) fn summary(&self) -> String {
+        let told = |count: usize, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            _ => Some(format!("{count} {many}")),
+        };
+        let told = [
+            told(self.changes.len(), "change", "changes"),
+            told(self.ignored.len(), "value left out", "values left out"),
+            told(self.receipts.len(), "receipt", "receipts"),
+        ];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        if told.is_empty() {
+            "what came of it".to_owned()
+        } else {
+            told.join(", ")
+        }
+    }
 }
 
 /// A page of them.

@@ -12,6 +12,7 @@ mod customers;
 mod deliveries;
 mod demo;
 mod exports;
+mod frozen_page;
 mod full_disk;
 mod hostile;
 mod image;

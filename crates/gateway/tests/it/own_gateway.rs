@@ -81,7 +81,7 @@ pub(crate) struct OwnGateway {
     pub(crate) folder: TempDir,
     url: String,
     _front: Option<Front>,
-    _processes: Vec<Started>,
+    processes: Vec<Started>,
     _database: Option<Database>,
 }
 
@@ -123,7 +123,7 @@ impl OwnGateway {
             folder,
             url: format!("http://{address}"),
             _front: front,
-            _processes: processes,
+            processes,
             _database: None,
         }
     }
@@ -136,7 +136,7 @@ impl OwnGateway {
             folder,
             url: format!("http://{address}"),
             _front: None,
-            _processes: vec![process],
+            processes: vec![process],
             _database: None,
         }
     }
@@ -150,6 +150,11 @@ impl OwnGateway {
         }
         let request = request.bearer_auth(KEY);
         assert!(on_a_runtime(request.send()).is_err(), "{method} {path} was answered");
+    }
+
+    /// Sends its processes a signal, such as `STOP`.
+    pub(crate) fn signal_all(&self, name: &str) {
+        self.processes.iter().for_each(|process| process.signal(name));
     }
 
     /// Kills it, and gives its folder.
@@ -169,7 +174,7 @@ impl OwnGateway {
         let Self {
             folder,
             url,
-            _processes: processes,
+            processes,
             ..
         } = self;
         drop(processes);
@@ -182,7 +187,7 @@ impl OwnGateway {
             folder,
             url,
             _front: None,
-            _processes: vec![process],
+            processes: vec![process],
             _database: None,
         }
     }
