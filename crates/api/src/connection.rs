@@ -159,6 +159,10 @@ pub struct Health {
 pub struct CausePage {
     /// The most frequent one first.
     pub data: Vec<Cause>,
+    /// Whether all deliveries were counted. Of more than 20,000 that have failed or are tried again, and as many that wait, the
+    /// newest are.
+    #[serde(default)]
+    pub counted_all: bool,
 }
 
 /// Deliveries that failed of the same. (Its `Debug` leaves the vendor's words out: they may repeat a value.)

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use upsert_api::{Attempt, SentRequest, Visibility};
 use upsert_app::Answer;
-use upsert_core::{Repeat, StateAtVendor};
+use upsert_core::{ErrorKind, Repeat, StateAtVendor};
 use upsert_store::{
     Changeset, ConnectionStore as _, CustomerStore as _, DeliveryState, DeliveryStore as _, Store, Write,
 };
-use upsert_testkit::records::{delivery_id, delivery_record, plain_progress};
+use upsert_testkit::records::{delivery_error, delivery_id, delivery_record, noon, plain_progress};
 
 #[tokio::test(start_paused = true)]
 async fn a_repeat_unsafe_request_is_never_sent_twice_after_an_unknown_outcome() {
@@ -514,7 +514,7 @@ async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told
         .failures_by_cause(&house.merchant, "v", Visibility::Whole)
         .await
         .unwrap();
-    assert_eq!(causes[0].sample_detail, "as the script says");
+    assert_eq!(causes.data[0].sample_detail, "as the script says");
     let delivery = house.store.delivery("acme", id).await.unwrap().unwrap();
     let written = Write::PutDelivery(delivery, Some(attempts[0].clone()));
     let shown = format!("{attempts:?} {causes:?} {written:?}");
@@ -550,6 +550,39 @@ async fn what_has_failed_is_told_however_many_wait_that_were_never_tried() {
         .queries
         .failures_by_cause(&house.merchant, "v", Visibility::Masked);
     let causes = causes.await.unwrap();
-    assert_eq!((causes.len(), causes[0].count), (1, 1));
-    assert_eq!(causes[0].sample_detail, "•••");
+    assert_eq!((causes.data.len(), causes.data[0].count), (1, 1));
+    assert_eq!(causes.data[0].sample_detail, "•••");
+    assert!(causes.counted_all);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_causes_count_is_the_count_of_all_and_where_it_is_not_the_page_says_so() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    let fail = |numbers: std::ops::Range<u128>| {
+        let write = numbers.map(|number| {
+            let id = delivery_id(u128::from(u32::MAX) + number);
+            let mut delivery = delivery_record(&house.merchant.id, "v", id, DeliveryState::InFlight);
+            let error = delivery_error(ErrorKind::Rejected, Some("E1"));
+            delivery.note_failed_call(&error, true, 1);
+            delivery.fail(error, noon());
+            Write::PutDelivery(delivery, None)
+        });
+        house.store.apply(Changeset {
+            write: write.collect(),
+            ..Changeset::of(&house.merchant.id)
+        })
+    };
+    let counted = async || {
+        let queries = &house.gateway.queries;
+        let causes = queries
+            .failures_by_cause(&house.merchant, "v", Visibility::Whole)
+            .await
+            .unwrap();
+        (causes.data[0].count, causes.counted_all)
+    };
+    fail(0..4_000).await.unwrap();
+    assert_eq!(counted().await, (4_000, true));
+    fail(4_000..20_001).await.unwrap();
+    assert_eq!(counted().await, (20_000, false));
 }

@@ -56,6 +56,7 @@ fn of_people() -> Vec<(&'static str, Trip)> {
             "CausePage",
             trip(&CausePage {
                 data: vec![filled::cause()],
+                counted_all: true,
             }),
         ),
     ]

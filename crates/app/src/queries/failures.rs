@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use upsert_api::{Cause, Visibility};
+use upsert_api::{Cause, CausePage, Visibility};
 use upsert_core::ErrorKind;
 use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, StoreError};
 
@@ -11,10 +11,10 @@ use crate::directory::merchant::{Merchant, named};
 use crate::problem::Refusal;
 use crate::queries::Queries;
 
-/// So many of the newest deliveries with an error are grouped.
-const MOST: usize = 1_000;
-/// So many pages are read for them: where very many wait that were never tried, fewer of those that wait are found.
-const MOST_PAGES: usize = 3;
+/// Deliveries that are read at once.
+const AT_ONCE: usize = 1_000;
+/// So many pages are read of those that have failed or are tried again, and as many of those that wait.
+const MOST_PAGES: usize = 20;
 
 /// The first of its cause.
 fn cause_of(delivery: &DeliveryRecord, error: &DeliveryError) -> Cause {
@@ -30,9 +30,9 @@ fn cause_of(delivery: &DeliveryRecord, error: &DeliveryError) -> Cause {
 }
 
 impl Queries {
-    /// What the newest 1,000 deliveries with an error failed of that have failed at this connection, are tried again or
-    /// wait there: the most frequent cause first, then the one with the newest delivery. Of those that wait, an error is
-    /// looked for in the newest 3,000.
+    /// What deliveries failed of that have failed at this connection, are tried again or wait there after an error: the most
+    /// frequent cause first, then the one with the newest delivery. Of more than 20,000 of a kind the newest are counted, and the
+    /// page says so.
     ///
     /// # Errors
     /// 404.
@@ -41,7 +41,7 @@ impl Queries {
         merchant: &Merchant,
         connection: &str,
         visibility: Visibility,
-    ) -> Result<Vec<Cause>, Refusal> {
+    ) -> Result<CausePage, Refusal> {
         let connection = named(merchant, connection)?;
         let filter = |states: &[DeliveryState]| DeliveryFilter {
             merchants: Some([merchant.id.clone()].into()),
@@ -49,32 +49,33 @@ impl Queries {
             state: states.iter().copied().collect(),
             ..DeliveryFilter::default()
         };
+        let mut grouping = Grouping::default();
         // Apart: in an outage very many wait that were never tried, and would hide those that have failed.
         let tried = filter(&[DeliveryState::Failed, DeliveryState::Retrying]);
-        let mut found = self.with_an_error(&tried).await?;
-        found.extend(self.with_an_error(&filter(&[DeliveryState::Waiting])).await?);
-        found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
-        let mut grouping = Grouping::default();
-        found.iter().take(MOST).for_each(|delivery| grouping.add(delivery));
-        Ok(grouping.most_frequent_first(visibility))
+        let is_all_tried = self.group(&tried, &mut grouping).await?;
+        let is_all_waiting = self.group(&filter(&[DeliveryState::Waiting]), &mut grouping).await?;
+        Ok(CausePage {
+            data: grouping.most_frequent_first(visibility),
+            counted_all: is_all_tried && is_all_waiting,
+        })
     }
 
-    /// The newest that match and have an error.
-    async fn with_an_error(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
-        let (mut found, mut before) = (Vec::new(), None);
+    /// Adds the newest that match and have an error. Whether those are all.
+    async fn group(&self, filter: &DeliveryFilter, grouping: &mut Grouping) -> Result<bool, StoreError> {
+        let mut before = None;
         for _page in 0..MOST_PAGES {
-            let page = self.context.store.deliveries(filter, before, MOST).await?;
-            found.extend(page.entries.into_iter().filter(|delivery| delivery.error().is_some()));
+            let page = self.context.store.deliveries(filter, before, AT_ONCE).await?;
+            page.entries.iter().for_each(|delivery| grouping.add(delivery));
             before = page.next;
-            if before.is_none() || found.len() >= MOST {
-                break;
+            if before.is_none() {
+                return Ok(true);
             }
         }
-        Ok(found)
+        Ok(false)
     }
 }
 
-/// Causes in the making; deliveries are added newest first.
+/// Causes in the making.
 #[derive(Default)]
 struct Grouping {
     causes: HashMap<(ErrorKind, Option<String>), Cause>,
@@ -85,6 +86,13 @@ impl Grouping {
         let Some(error) = delivery.error() else { return };
         let cause = self.causes.entry((error.kind, error.code.clone()));
         let cause = cause.or_insert_with(|| cause_of(delivery, error));
+        if delivery.id > cause.newest_delivery_id {
+            *cause = Cause {
+                count: cause.count,
+                states: std::mem::take(&mut cause.states),
+                ..cause_of(delivery, error)
+            };
+        }
         cause.count += 1;
         *cause.states.entry(delivery.state()).or_default() += 1;
     }
@@ -120,12 +128,13 @@ mod tests {
     #[test]
     fn the_most_frequent_cause_stands_first_with_the_words_of_its_newest_delivery() {
         let mut grouping = Grouping::default();
+        // Those that have failed come first, then those that wait.
         for delivery in [
             failed(9, DeliveryState::Failed, None),
-            failed(8, DeliveryState::Waiting, Some("E1")),
-            delivery_record("acme", "crm", delivery_id(7), DeliveryState::Waiting),
             failed(6, DeliveryState::Failed, Some("E1")),
             failed(5, DeliveryState::Failed, Some("E2")),
+            failed(8, DeliveryState::Waiting, Some("E1")),
+            delivery_record("acme", "crm", delivery_id(7), DeliveryState::Waiting),
         ] {
             grouping.add(&delivery);
         }

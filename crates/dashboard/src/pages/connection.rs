@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_api::{BreakerState, Cause, Connection, ConnectionState, DeliveryState};
+use upsert_api::{BreakerState, CausePage, Connection, ConnectionState, DeliveryState};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
@@ -27,7 +27,7 @@ struct ConnectionPage {
     frame: Frame,
     part: Part,
     /// What its deliveries failed of lately, the most frequent first.
-    causes: Vec<Cause>,
+    causes: CausePage,
 }
 
 #[derive(Template)]

@@ -28,7 +28,9 @@ fn a_page_without_news_says_so_and_greys_within_twelve_seconds_and_goes_on_by_it
 
         own.signal_all("STOP");
         let frozen = Instant::now();
-        browser.wait_for_text("No news from the gateway for 1", GREYS_WITHIN).await;
+        browser
+            .wait_for_text("No news from the gateway for 1", GREYS_WITHIN)
+            .await;
         assert!(frozen.elapsed() < GREYS_WITHIN, "{:?}", frozen.elapsed());
         browser.wait_for_count("body.silent", 1, PATIENCE).await;
         own.signal_all("CONT");

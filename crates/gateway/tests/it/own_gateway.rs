@@ -172,10 +172,7 @@ impl OwnGateway {
     /// Kills it, and starts one process with the configuration as it stands now. Its log says this before it listens, or soon.
     pub(crate) fn again_until_it_says(self, text: &str) -> Self {
         let Self {
-            folder,
-            url,
-            processes,
-            ..
+            folder, url, processes, ..
         } = self;
         drop(processes);
         let config = folder.path().join("config-0");

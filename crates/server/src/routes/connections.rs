@@ -58,12 +58,12 @@ pub(crate) async fn list_failures(
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let data = state
+    let causes = state
         .gateway
         .queries
         .failures_by_cause(&caller.merchant, &caller.name, caller.visibility())
         .await?;
-    Ok(reply::json(&CausePage { data }))
+    Ok(reply::json(&causes))
 }
 
 /// Stops sending to a connection; what comes meanwhile waits, in order.
