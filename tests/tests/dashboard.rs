@@ -227,6 +227,7 @@ async fn no_page_is_wider_than_a_phone_and_none_complains_in_dark_or_light() {
         "/ops/events/in".to_owned(),
         "/ops/events/out".to_owned(),
         "/ops/audit".to_owned(),
+        "/ops/incidents".to_owned(),
         "/ops/configuration".to_owned(),
     ] {
         for (width, scheme) in [(390, Scheme::Light), (1280, Scheme::Dark)] {

@@ -16,6 +16,7 @@ mod event_filters;
 mod filter;
 mod filters;
 mod history;
+mod incident;
 mod masks;
 mod merchant;
 mod plan;
@@ -48,6 +49,9 @@ pub use event_filters::{EventParameters, IncomingFilter, OutgoingFilter};
 pub use filter::{Filter, LARGEST_PAGE, Page, PageQuery, Reader, Texts};
 pub use filters::{CustomerFilter, DeliveryFilter, UpsertFilter, VendorFilter};
 pub use history::HistoryEntry;
+pub use incident::{
+    Incident, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentState, ListedIncident, Touched, VendorWords,
+};
 pub use masks::{cover_pointer, is_code};
 pub use merchant::{ListedMerchant, StoredMerchant};
 pub use plan::{Plan, PlanAction, PlanRefusal, PlannedConnection};

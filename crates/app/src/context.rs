@@ -34,6 +34,7 @@ use crate::runtime::in_flight::InFlight;
 use crate::runtime::notifier::Notifier;
 use crate::runtime::successors::Successors;
 use crate::runtime::tracing::Spans;
+use crate::runtime::troubles::Troubles;
 use crate::runtime::wakeups::{QueueKey, Reach, Wakeups};
 
 /// How long what has ended is kept; none: for ever.
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) ids: IdSource,
     pub(crate) directory: ArcSwap<Directory>,
     pub(crate) connections: Connections,
+    pub(crate) troubles: Troubles,
     pub(crate) admission: Arc<Admission>,
     pub(crate) wakeups: Wakeups,
     pub(crate) successors: Successors,
@@ -137,6 +139,7 @@ impl Context {
             clock: parts.clock,
             directory: ArcSwap::from_pointee(parts.directory),
             connections: Connections::default(),
+            troubles: Troubles::default(),
             admission: Arc::default(),
             wakeups: Wakeups::default(),
             successors: Successors::default(),

@@ -9,6 +9,7 @@ mod delivery;
 mod directory;
 mod gateway;
 mod inbox;
+mod incidents;
 mod operations;
 mod outbox;
 mod planning;

@@ -6,6 +6,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod endpoints;
 pub(crate) mod erase;
 mod erase_events;
+mod erase_incidents;
 mod erasing;
 pub(crate) mod event_dead_letters;
 pub(crate) mod letters;

@@ -10,6 +10,7 @@ pub(crate) mod endings;
 pub(crate) mod erasures;
 pub(crate) mod events;
 pub(crate) mod failures;
+pub(crate) mod incidents;
 pub(crate) mod names;
 pub(crate) mod page;
 

@@ -9,5 +9,6 @@ pub(crate) mod metrics;
 pub(crate) mod notifier;
 pub(crate) mod successors;
 pub(crate) mod tracing;
+pub(crate) mod troubles;
 pub(crate) mod wakeups;
 pub(crate) mod worker;

@@ -191,6 +191,11 @@ id_type!(
     "evt_"
 );
 id_type!(
+    /// An outage of one connection.
+    IncidentId,
+    "inc_"
+);
+id_type!(
     /// What is left of a customer that was erased. It is the customer's own id under another prefix: a customer is erased once,
     /// and each of the two leads to the other.
     ErasureId,
@@ -339,6 +344,11 @@ impl IdSource {
     /// A new event's id, of this merchant.
     pub fn event(&self, merchant: &str) -> EventId {
         EventId(Uuid::from_u128(self.next_of(merchant)))
+    }
+
+    /// The next one of this merchant's.
+    pub fn incident(&self, merchant: &str) -> IncidentId {
+        IncidentId(Uuid::from_u128(self.next_of(merchant)))
     }
 }
 

@@ -36,7 +36,7 @@ pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAt
 pub use event::{EventKind, EventPayload};
 pub use exchange::{Exchange, RequestSeen};
 pub use field::{Field, Kind, Value};
-pub use ids::{CustomerId, DeliveryId, ErasureId, EventId, IdSource, MerchantMark, UpsertId};
+pub use ids::{CustomerId, DeliveryId, ErasureId, EventId, IdSource, IncidentId, MerchantMark, UpsertId};
 pub use in_line::InLine;
 pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey, OnCollision, OnKeyChange};
 pub use never_match::{NeverMatch, Unfit};

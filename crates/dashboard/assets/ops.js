@@ -27,6 +27,23 @@
   const clock = (seconds, long) => new Date(seconds * 1000).toISOString().slice(11, long ? 16 : 19);
   const times = (plot, ticks) => ticks.map((at) => clock(at, ticks[ticks.length - 1] - ticks[0] > 300));
 
+  // Incidents lie as shades behind the lines: [from, to] in seconds since 1970, to is null while it is not over.
+  const incidents = () => {
+    const marked = document.querySelector("[data-incidents]");
+    return marked ? JSON.parse(marked.dataset.incidents) : [];
+  };
+  const shade = (plot) => {
+    const { left, top, width, height } = plot.bbox;
+    const across = (at) => Math.min(left + width, Math.max(left, plot.valToPos(at, "x", true)));
+    plot.ctx.save();
+    plot.ctx.fillStyle = colour("failed") + "22";
+    incidents().forEach(([from, to]) => {
+      const [begins, ends] = [across(from), across(to == null ? Date.now() / 1000 : to)];
+      if (ends > begins) plot.ctx.fillRect(begins, top, ends - begins, height);
+    });
+    plot.ctx.restore();
+  };
+
   const axis = (grid) => ({ stroke: colour("text"), grid: { stroke: grid, width: 1 }, ticks: { show: false } });
 
   const draw = (place, series, endings) => {
@@ -47,12 +64,13 @@
     const lines = order.map((at) => {
       const name = drawing.names[at];
       const value = (_, __, ___, index) => {
-        const own = index == null ? null : kept.own[at][index];
+        // Where nothing is pointed at, the newest number.
+        const own = kept.own[at][index == null ? kept.own[at].length - 1 : index];
         return own == null ? "–" : String(Math.round(own * 10) / 10);
       };
       return { label: name, stroke: colour(name), width: 1.5, fill: drawing.filled ? colour(name) + "55" : undefined, value, points: { show: false } };
     });
-    kept.plot = new uPlot({ width: place.clientWidth || 320, height: 170, padding: [8, 30, 0, 0], series: [{ label: "time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...lines],
+    kept.plot = new uPlot({ width: place.clientWidth || 320, height: 170, padding: [8, 30, 0, 0], hooks: { drawClear: [shade] }, series: [{ label: "time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...lines],
       axes: [{ ...axis(grid), values: times, space: 70 }, { ...axis(grid), size: 46 }], scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } } }, data, place);
     charts.set(place, kept);
   };
@@ -102,6 +120,17 @@
 
   // What somebody has unfolded stays so when the part around it is made anew.
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");
+
+  // Copies what stands in a field; where the browser does not let pages do that, it is selected, for whoever copies by hand.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    const field = button && document.getElementById(button.dataset.copy);
+    if (!field) return;
+    const say = (word) => { button.textContent = word; };
+    const byHand = () => { field.focus(); field.select(); say("Selected"); };
+    if (navigator.clipboard) navigator.clipboard.writeText(field.value).then(() => say("Copied"), byHand);
+    else byHand();
+  });
 
   // "/" goes to the first field, as in most such tools.
   document.addEventListener("keydown", (event) => {

@@ -3,14 +3,15 @@
 use std::fmt::Display;
 
 use upsert_api::{
-    Attention, AttentionCode, Cause, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, MASK,
-    OutgoingFilter, OutgoingState, Subject, Texts,
+    Attention, AttentionCode, Cause, DeliveryFilter, DeliveryState, IncidentFilter, IncomingFilter, IncomingState,
+    MASK, OutgoingFilter, OutgoingState, Subject, Texts,
 };
 
 use crate::query::address;
 
 pub(crate) const DELIVERIES: &str = "/ops/deliveries";
 const CONFIGURATION: &str = "/ops/configuration";
+pub(crate) const INCIDENTS: &str = "/ops/incidents";
 pub(crate) const WEBHOOKS: &str = "/ops/webhooks";
 
 /// A connection's page.
@@ -26,6 +27,33 @@ pub(crate) fn customer(merchant: &str, id: impl Display) -> String {
 /// A delivery's page.
 pub(crate) fn delivery(id: impl Display) -> String {
     format!("{DELIVERIES}/{id}")
+}
+
+/// An incident's page.
+pub(crate) fn incident(id: impl Display) -> String {
+    format!("{INCIDENTS}/{id}")
+}
+
+/// A connection's incidents.
+pub(crate) fn incidents(merchant: &str, connection: &str) -> String {
+    let filter = IncidentFilter {
+        connection: Some(connection.to_owned()),
+        ..IncidentFilter::default()
+    };
+    list(INCIDENTS, merchant, &filter.texts())
+}
+
+/// The incidents of the connection that needs somebody, where it is likely to have one.
+pub(crate) fn incidents_of(of: &Attention) -> Option<String> {
+    let has_one = matches!(
+        of.code,
+        AttentionCode::BreakerOpen | AttentionCode::Degraded | AttentionCode::PausedByVendor
+    );
+    let merchant = of
+        .merchant_id
+        .as_deref()
+        .filter(|_| has_one && of.subject == Subject::Connection);
+    merchant.map(|merchant| incidents(merchant, &of.name))
 }
 
 /// Those of a connection that are in one of these states.

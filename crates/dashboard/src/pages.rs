@@ -13,6 +13,7 @@ mod erasure;
 mod event;
 mod event_dead_letters;
 mod events;
+mod incidents;
 mod many_deliveries;
 mod merchant_field;
 pub(crate) mod methods;
@@ -67,6 +68,8 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
         .service(event_dead_letters::carry_out)
         .service(event::show)
         .service(event::handle)
+        .service(incidents::list)
+        .service(incidents::show)
         .service(audit::list)
         .service(configuration::show)
         .service(customers::show)

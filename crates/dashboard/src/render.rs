@@ -17,6 +17,7 @@ use crate::error::PageError;
 pub(crate) enum Section {
     Overview,
     Connections,
+    Incidents,
     Deliveries,
     Customers,
     Plan,

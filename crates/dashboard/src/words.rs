@@ -4,9 +4,14 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
-use upsert_api::{Attempt, Attention, DeliveryError, Severity};
+use jiff::Timestamp;
+use upsert_api::{
+    Attempt, Attention, DeliveryError, IncidentEvent, IncidentEventKind, ListedIncident, PausedBy, Severity,
+};
 use upsert_core::text::is_plain_line;
 use upsert_core::{Warning, WarningCode};
+
+use crate::render::apart;
 
 /// A value for people; empty: there is none.
 pub(crate) fn text_of(value: &Json) -> String {
@@ -46,6 +51,26 @@ pub(crate) fn first_line(error: &DeliveryError) -> Option<String> {
         plain.collect::<String>()
     });
     lines.map(|line| shortened(line.trim())).find(|line| !line.is_empty())
+}
+
+/// What happened, for people.
+pub(crate) fn happened(entry: &IncidentEvent) -> &'static str {
+    match (entry.kind, entry.by) {
+        (IncidentEventKind::Began, _) => "The first call failed",
+        (IncidentEventKind::Down, _) => "Down: calls are held back",
+        (IncidentEventKind::StillDown, _) => "Still down: a call that was to find out failed",
+        (IncidentEventKind::Answering, _) => "The vendor takes calls again",
+        (IncidentEventKind::Paused, Some(PausedBy::Vendor)) => "Paused: the vendor refuses the credentials",
+        (IncidentEventKind::Paused, _) => "Paused by hand",
+        (IncidentEventKind::Resumed, _) => "Resumed",
+        (IncidentEventKind::Restarted, _) => "The gateway was started anew",
+        (IncidentEventKind::Ended, _) => "Over: what waited is sent",
+    }
+}
+
+/// How long it has lasted, or did.
+pub(crate) fn lasted(incident: &ListedIncident, now: Timestamp) -> String {
+    apart(incident.began_at, incident.ended_at.unwrap_or(now))
 }
 
 /// The beginning of somebody's words, for a cell of a table.

@@ -10,6 +10,7 @@ pub(crate) mod encryption;
 pub(crate) mod erasures;
 pub(crate) mod events;
 pub(crate) mod fallback;
+pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod merchants;
 pub(crate) mod operations;
@@ -64,6 +65,8 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(operations::list_providers)
         .service(operations::get_configuration)
         .service(operations::list_attention)
+        .service(incidents::list_incidents)
+        .service(incidents::get_incident)
         .service(audit::list_audit)
         .service(audit::verify_audit)
         .service(connections::list_connections)

@@ -33,6 +33,7 @@ mod expect;
 mod failure;
 mod forget;
 mod gaps;
+mod incidents;
 mod made;
 mod merchants;
 mod names;

@@ -25,9 +25,9 @@ fn fresh_and_sealed() -> (Arc<dyn Store>, Database) {
 }
 
 mod sealed_postgres {
-    upsert_testkit::store_suite!(125 cases, super::fresh_and_sealed);
+    upsert_testkit::store_suite!(128 cases, super::fresh_and_sealed);
 }
 
 mod postgres {
-    upsert_testkit::store_suite!(125 cases, super::fresh);
+    upsert_testkit::store_suite!(128 cases, super::fresh);
 }

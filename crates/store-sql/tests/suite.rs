@@ -34,13 +34,13 @@ fn fresh_and_sealed() -> (Arc<dyn Store>, TempDir) {
 }
 
 mod sealed_sqlite {
-    upsert_testkit::store_suite!(125 cases, super::fresh_and_sealed);
+    upsert_testkit::store_suite!(128 cases, super::fresh_and_sealed);
 }
 
 mod sqlite {
-    upsert_testkit::store_suite!(125 cases, super::fresh);
+    upsert_testkit::store_suite!(128 cases, super::fresh);
 }
 
 mod reopened_sqlite {
-    upsert_testkit::store_suite!(125 cases, super::fresh_and_reopened);
+    upsert_testkit::store_suite!(128 cases, super::fresh_and_reopened);
 }

@@ -2,12 +2,12 @@
 
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, ErasureId, EventId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, ErasureId, EventId, Identifier, IncidentId, MatchKey, UpsertId};
 
 use crate::{
     AttemptRecord, AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord,
-    EndpointRecord, ErasureRecord, EventMarks, IdempotencyRecord, IncomingEvent, KeptAnswerKey, Lane, MerchantRecord,
-    OutgoingEvent, StoredAnswer, TombstoneKey, UpsertRecord,
+    EndpointRecord, ErasureRecord, EventMarks, IdempotencyRecord, IncidentRecord, IncomingEvent, KeptAnswerKey, Lane,
+    MerchantRecord, OutgoingEvent, StoredAnswer, TombstoneKey, UpsertRecord,
 };
 
 /// All of it or nothing. Everything in it is one merchant's, but for what the audit trail tells of it: what is kept can be
@@ -184,6 +184,13 @@ pub enum Expect {
         /// Its row's revision.
         revision: Option<u64>,
     },
+    /// The incident has this revision; none: there is none.
+    Incident {
+        /// Which.
+        id: IncidentId,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
     /// The idempotency key is not taken, or its record has expired by `now`.
     IdempotencyFree {
         /// The key's hash.
@@ -275,6 +282,10 @@ pub enum Write {
         /// Whose.
         erasure: ErasureId,
     },
+    /// An incident, by its id. Its connection is for good.
+    PutIncident(IncidentRecord),
+    /// An incident is forgotten.
+    ForgetIncident(IncidentId),
     /// An event that came in is forgotten.
     ForgetIncomingEvent(EventId),
     /// An event that goes out is forgotten, whether or not it was sent.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use upsert_api::PausedBy;
-use upsert_core::VendorBlocks;
+use upsert_core::{IncidentId, VendorBlocks};
 
 use crate::{Expect, StoreError};
 
@@ -36,6 +36,12 @@ pub struct ConnectionRecord {
     /// How often somebody has ended what the vendor said of waiting: a process that sees it grow waits no longer.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lifts: u64,
+    /// The incident that has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    /// When the last one ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_ended_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -55,6 +61,8 @@ impl ConnectionRecord {
             open_until: None,
             blocks: VendorBlocks::default(),
             lifts: 0,
+            incident: None,
+            incident_ended_at: None,
         }
     }
 

@@ -16,6 +16,7 @@ mod encryption;
 mod erasure;
 mod event;
 mod hints;
+mod incident;
 mod lane;
 mod merchant;
 mod session;
@@ -43,14 +44,15 @@ pub use event::{
     OutgoingPage,
 };
 pub use hints::Hints;
+pub use incident::{IncidentEntry, IncidentRecord, IncidentStore, IncidentWords, TouchedRecord};
 pub use lane::{Accepted, AcceptedField, Adopted, Call, Lane, Link, Sending, Written};
 pub use merchant::{MerchantChange, MerchantRecord, MerchantStore};
 pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
-    AuditFilter, DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, Left, OutgoingFilter,
-    OutgoingState, PausedBy, Through, UpsertFilter, UpsertState,
+    AuditFilter, DeliveryError, DeliveryFilter, DeliveryState, IncidentEventKind, IncidentFilter, IncidentState,
+    IncomingFilter, IncomingState, Left, OutgoingFilter, OutgoingState, PausedBy, Through, UpsertFilter, UpsertState,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
@@ -76,6 +78,7 @@ pub trait Store:
     + DeliveryStore
     + ErasureStore
     + EventStore
+    + IncidentStore
     + ConnectionStore
     + MerchantStore
     + SessionStore

@@ -82,6 +82,11 @@ macro_rules! questions_passed_on {
             keyed_hash(text: &str) -> [u8; 16];
             scrub() -> ();
         } }
+        $crate::questions_passed_on! { $around: IncidentStore {
+            incident(merchant: &str, id: ::upsert_core::IncidentId) -> Option<::upsert_store::IncidentRecord>;
+            incidents(filter: &::upsert_store::IncidentFilter, before: Option<::upsert_core::IncidentId>, limit: usize) -> Vec<::upsert_store::IncidentRecord>;
+            incidents_ended_before(before: ::jiff::Timestamp, limit: usize) -> Vec<(String, ::upsert_core::IncidentId)>;
+        } }
         $crate::questions_passed_on! { $around: EventStore {
             incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;

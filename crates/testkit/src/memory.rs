@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod erasures;
 mod events;
+mod incidents;
 mod lists;
 mod merchants;
 mod sessions;

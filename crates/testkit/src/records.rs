@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod events;
+mod incidents;
 mod lanes;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use deliveries::{
 pub use events::{
     content_of, event_marks, event_problem, incoming_event, incoming_event_about, outgoing_event, outgoing_event_due,
 };
+pub use incidents::{ended_incident, incident_id, incident_record};
 pub use lanes::{at_revision, full_lane, linked_lane};
 
 /// 2026-11-20, 12:00 UTC.
@@ -211,6 +213,8 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
             spent_until: None,
         },
         lifts: 2,
+        incident: Some(incident_id(7)),
+        incident_ended_at: Some(seconds(9)),
     }
 }
 

@@ -6,19 +6,23 @@ mod events;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
-use upsert_core::{CustomerId, DeliveryId, ErasureId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
+use upsert_core::{
+    CustomerId, DeliveryId, ErasureId, Field, Identifier, IncidentId, KeyKind, MatchKey, Value, Word as _,
+};
 use upsert_store::{
     AttemptRecord, AuditFilter, AuditPage, AuditStretch, ConnectionRecord, Counted, CustomerFilter, CustomerPage,
     DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, EndpointRecord, ErasureRecord, EventCount, EventMarks,
-    FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingPage,
-    IncomingState, MerchantChange, MerchantRecord, OutgoingEvent, OutgoingPage, OutgoingState, Store, TombstoneKey,
-    UpsertFilter, UpsertPage, UpsertRecord, UpsertState, WaitingCount,
+    FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncidentFilter, IncidentRecord,
+    IncidentState, IncomingEvent, IncomingPage, IncomingState, MerchantChange, MerchantRecord, OutgoingEvent,
+    OutgoingPage, OutgoingState, Store, TombstoneKey, UpsertFilter, UpsertPage, UpsertRecord, UpsertState,
+    WaitingCount,
 };
 
 pub use changesets::changesets;
 
 use crate::records::{
-    customer_id, delivery_id, delivery_of, email, email_key, phone, reference, seconds, upsert_id, upsert_record,
+    customer_id, delivery_id, delivery_of, email, email_key, incident_id, phone, reference, seconds, upsert_id,
+    upsert_record,
 };
 
 const MERCHANTS: [&str; 2] = ["acme", "globex"];
@@ -111,6 +115,8 @@ pub struct Observed {
     audit: (AuditStretch, AuditPage),
     erasures: Vec<Option<ErasureRecord>>,
     open_erasures: Vec<ErasureRecord>,
+    incidents: (Vec<Option<IncidentRecord>>, Vec<Vec<IncidentRecord>>),
+    incidents_ended: Vec<(String, IncidentId)>,
     tombstones: Vec<Vec<Vec<ErasureId>>>,
     upserts_of: Vec<Vec<(UpsertRecord, Vec<DeliveryRecord>)>>,
     /// How many there are: each store keeps them in its way.
@@ -130,8 +136,8 @@ macro_rules! each_part {
             upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, failed, lists,
             upsert_lists, connections, calls, owing, incoming, incoming_lists, failed_incoming, marks, outgoing,
             outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints,
-            merchants, merchant_changes, sealing_keys, audit, erasures, open_erasures, tombstones, upserts_of,
-            keys_of_upserts)
+            merchants, merchant_changes, sealing_keys, audit, erasures, open_erasures, incidents, incidents_ended, tombstones,
+            upserts_of, keys_of_upserts)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -150,11 +156,19 @@ impl Observed {
 
     /// # Panics
     ///
-    /// Where a part is the same; the message names it. Nothing is in flight in this world, so nothing is abandoned, and
+    /// Where a part is the same; the message names it. Nothing is in flight in this world, so nothing is abandoned, no incident ends, and
     /// what is due stays at the same connections and endpoints, with no upsert left to settle.
     pub(crate) fn assert_each_part_differs_from(&self, other: &Self) {
         each_part!(self, other, |part: &str, same: bool| assert!(
-            !same || ["abandoned", "due_connections", "due_endpoints", "unsettled"].contains(&part),
+            !same
+                || [
+                    "abandoned",
+                    "due_connections",
+                    "due_endpoints",
+                    "incidents_ended",
+                    "unsettled"
+                ]
+                .contains(&part),
             "`{part}` are the same"
         ));
     }
@@ -208,6 +222,8 @@ pub async fn observe(store: &dyn Store) -> Observed {
         ),
         erasures: Vec::new(),
         open_erasures: store.open_erasures(None, 10).await.unwrap(),
+        incidents: Default::default(),
+        incidents_ended: store.incidents_ended_before(seconds(9), 10).await.unwrap(),
         tombstones: Vec::new(),
         upserts_of: Vec::new(),
         keys_of_upserts: Vec::new(),
@@ -220,6 +236,7 @@ pub async fn observe(store: &dyn Store) -> Observed {
     events::observe_outgoing(store, &mut seen).await;
     observe_merchants(store, &mut seen).await;
     observe_erasures(store, &mut seen).await;
+    observe_incidents(store, &mut seen).await;
     seen
 }
 
@@ -251,6 +268,29 @@ async fn observe_erasures(store: &dyn Store, seen: &mut Observed) {
             .push(store.tombstones(merchant, &tombstone_keys()).await.unwrap());
         seen.keys_of_upserts
             .push(store.keys_of_upserts(merchant, &upserts).await.unwrap().len());
+    }
+}
+
+async fn observe_incidents(store: &dyn Store, seen: &mut Observed) {
+    for merchant in MERCHANTS {
+        for number in 1..=MOST {
+            let incident = store.incident(merchant, incident_id(number.into())).await;
+            seen.incidents.0.push(incident.unwrap());
+        }
+    }
+    for state in [None, Some(IncidentState::Open), Some(IncidentState::Ended)] {
+        for connection in [None, Some(CONNECTIONS[0].to_owned())] {
+            let filter = IncidentFilter {
+                state: state.into_iter().collect(),
+                connection,
+                ..IncidentFilter::default()
+            };
+            for (before, limit) in [(None, 10), (Some(incident_id(3)), 2)] {
+                seen.incidents
+                    .1
+                    .push(store.incidents(&filter, before, limit).await.unwrap());
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(125 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(128 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -22,6 +22,7 @@ mod forgetting;
 mod history;
 mod idempotency;
 mod identity;
+mod incidents;
 mod lanes;
 mod lists;
 mod merchants;
@@ -134,6 +135,10 @@ suite! { $
         an_answer_is_erased_by_its_key_whether_or_not_there_is_one,
         an_event_that_is_forgotten_is_gone_and_may_come_again,
         a_keyed_hash_is_of_its_text_and_a_store_can_be_scrubbed;
+    incidents:
+        an_incident_comes_back_as_it_was_put_and_is_expected_at_its_revision,
+        incidents_are_listed_newest_first_by_merchant_connection_and_state,
+        incidents_that_ended_long_ago_are_answered_and_forgotten;
     identity:
         each_identifier_answers_on_its_own_with_lanes_in_order,
         an_identifier_finds_by_merchant_kind_and_whole_value,

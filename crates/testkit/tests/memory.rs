@@ -7,7 +7,7 @@ use upsert_testkit::MemoryStore;
 use upsert_testkit::records::{customer_id, customer_record};
 
 mod suite {
-    upsert_testkit::store_suite!(125 cases, || (super::Arc::new(super::MemoryStore::new()), ()));
+    upsert_testkit::store_suite!(128 cases, || (super::Arc::new(super::MemoryStore::new()), ()));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 use super::root;
 
 /// In `app` a folder knows those before it, and none after it.
-const APP: [&str; 15] = [
+const APP: [&str; 16] = [
     "problem",
     "strict_json",
     "directory",
@@ -20,6 +20,7 @@ const APP: [&str; 15] = [
     "planning",
     "view",
     "outbox",
+    "incidents",
     "delivery",
     "upsert",
     "inbox",

@@ -72,6 +72,8 @@ fn of_deliveries() -> Vec<Case> {
         case("Differs", &filled::differs(), Stays::default()),
         case("Warning", &filled::warning(), stays::of_warning()),
         case("Cause", &filled::cause(), stays::of_cause()),
+        case("VendorWords", &filled::vendor_words(), stays::of_words()),
+        case("Incident", &filled::incident(), stays::of_incident()),
     ]
 }
 

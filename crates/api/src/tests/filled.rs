@@ -5,6 +5,7 @@ mod connection;
 mod customer;
 mod delivery;
 mod event;
+mod incident;
 mod others;
 
 pub(crate) use connection::{attention_page, cause, connection, webhooks};
@@ -18,6 +19,7 @@ pub(crate) use delivery::{
 pub(crate) use event::{
     event_problem, incoming_event, outgoing_event, taken_event, whole_incoming_event, whole_outgoing_event,
 };
+pub(crate) use incident::{incident, listed_incident, vendor_words};
 pub(crate) use others::{
     audit_check, audit_entry, configuration, deliveries_done, events_done, listed_merchant, listed_upsert, logs,
     match_key, plan, plan_refusal, planned_connection, problem, provider, ready, stored_merchant, upsert_answer,

@@ -129,6 +129,8 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         ("Connection", trip(&filled::connection())),
         ("Webhooks", trip(&filled::webhooks())),
         ("AttentionPage", trip(&filled::attention_page())),
+        ("Incident", trip(&filled::incident())),
+        ("ListedIncident", trip(&filled::listed_incident())),
         ("AuditEntry", trip(&filled::audit_entry())),
         ("AuditCheck", trip(&filled::audit_check())),
         ("Configuration", trip(&filled::configuration())),

@@ -75,6 +75,34 @@ pub(super) fn of_error() -> Stays {
     Stays::of(WORD, &["/kind", "/state_at_vendor"]).and(Stays::of("an HTTP status", &["/vendor_status"]))
 }
 
+pub(super) fn of_words() -> Stays {
+    Stays::of(TIME, &["/at"])
+        .and(Stays::of(ID, &["/delivery_id"]))
+        .and(of_error().within("/error"))
+}
+
+pub(super) fn of_incident() -> Stays {
+    let happened = Stays::of(TIME, &["/at", "/last_at"])
+        .and(Stays::of(WORD, &["/kind", "/by"]))
+        .and(Stays::of(COUNT, &["/times"]))
+        .and(Stays::of("an HTTP status", &["/vendor_status"]))
+        .and(Stays::of(OURS, &["/reason"]));
+    let touched = Stays::of(COUNT, &["/customers", "/deliveries", "/coalesced"])
+        .and(Stays::of(ID, &["/customer_ids/*"]))
+        .and(Stays::of(FLAG, &["/is_all"]));
+    Stays::of(ID, &["/incident_id"])
+        .and(Stays::of(CONFIGURED, &["/merchant_id", "/connection"]))
+        .and(Stays::of(WORD, &["/state", "/error_kind"]))
+        .and(Stays::of(TIME, &["/began_at", "/answering_since", "/ended_at"]))
+        .and(Stays::of(COUNT, &["/failures", "/timeline_left_out"]))
+        .and(Stays::of("an HTTP status", &["/vendor_status"]))
+        .and(Stays::of(OURS, &["/message"]))
+        .and(happened.within("/timeline/*"))
+        .and(of_words().within("/first_words"))
+        .and(of_words().within("/last_words"))
+        .and(touched.within("/touched"))
+}
+
 pub(super) fn of_delivery() -> Stays {
     Stays::of(ID, &["/id", "/superseded_by"])
         .and(Stays::of(CONFIGURED, &["/connection", "/provider", "/required"]))

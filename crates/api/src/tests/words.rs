@@ -16,8 +16,8 @@ use utoipa::PartialSchema;
 
 use crate::{
     Action, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, DeliveryState, Direction,
-    EndpointState, EventResult, IncomingState, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode,
-    Severity, Subject, Through, UpsertState,
+    EndpointState, EventResult, IncidentEventKind, IncidentState, IncomingState, Left, LinkState, OutgoingState,
+    PausedBy, PlanAction, ProblemCode, Severity, Subject, Through, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.
@@ -67,6 +67,8 @@ fn of_this_crate() -> Vec<Set> {
         ("Direction", told::<Direction>()),
         ("EndpointState", told::<EndpointState>()),
         ("EventResult", told::<EventResult>()),
+        ("IncidentEventKind", told::<IncidentEventKind>()),
+        ("IncidentState", told::<IncidentState>()),
         ("IncomingState", told::<IncomingState>()),
         ("Left", told::<Left>()),
         ("LinkState", told::<LinkState>()),

@@ -160,6 +160,9 @@ impl Deliveries {
             Box::pin(self.settle(merchant, delivery.upsert())).await;
         }
         self.settle_those_before(delivery);
+        if delivery.attempts() > work.delivery.attempts() {
+            self.context.troubles.called(delivery, self.context.clock.now());
+        }
         match delivery.state() {
             DeliveryState::Succeeded => {
                 let pause = connections.pause_of(merchant, connection);

@@ -17,6 +17,7 @@ use crate::delivery::claim::ClaimPurpose;
 use crate::delivery::forget::Walk;
 use crate::delivery::recover::is_ahead;
 use crate::directory::merchant::Connection;
+use crate::incidents::Incidents;
 use crate::outbox::Outbox;
 use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::sessions::Sessions;
@@ -43,6 +44,7 @@ pub(crate) struct Scheduler {
     outbox: Outbox,
     deliveries: Deliveries,
     sessions: Sessions,
+    incidents: Incidents,
 }
 
 impl Scheduler {
@@ -52,6 +54,7 @@ impl Scheduler {
             outbox: Outbox::new(context),
             deliveries: Deliveries::new(context),
             sessions: Sessions::new(context),
+            incidents: Incidents::new(context),
         }
     }
 
@@ -60,6 +63,7 @@ impl Scheduler {
         let wing = self.clone();
         self.context
             .spawn(async move { wing.deliveries.settle_what_was_left().await });
+        self.incidents.watch();
         let wing = self.clone();
         self.context.spawn(async move {
             loop {
@@ -193,6 +197,9 @@ impl Scheduler {
         self.sessions.tell_of_refused().await;
         if let Err(error) = self.forget_old_audit().await {
             tracing::error!(%error, "old entries of the audit trail could not be forgotten");
+        }
+        if let Err(error) = self.incidents.forget_old().await {
+            tracing::error!(%error, "incidents that ended long ago could not be forgotten");
         }
         if self.context.store.is_shared() {
             self.look_for_what_was_left().await;

@@ -226,6 +226,7 @@ impl Operations {
         crash_point(points::ERASE_BEFORE_EVENTS);
         self.remove_events_in(merchant, erasure).await?;
         self.remove_events_out(erasure).await?;
+        self.forget_words_in_incidents(erasure).await?;
         // What a page was to tell may be a vendor's words about the person. It is told within moments or never.
         self.context.store.write_session(&SessionWrite::TellNothing).await?;
         if merchant.is_some() {

@@ -1,12 +1,12 @@
 //! What a connection's own state is beside its policies: pauses, durable and in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-use upsert_core::{Held, VendorBlocks, WaitingFor};
+use upsert_core::{Held, IncidentId, VendorBlocks, WaitingFor};
 use upsert_store::{ConnectionRecord, Pause, PausedBy};
 
 /// Nobody can tell for how long: until the connection is resumed, comes back or takes a probe.
@@ -36,6 +36,8 @@ struct Row {
     blocks: VendorBlocks,
     /// How often somebody has ended that.
     lifts: u64,
+    /// When the last incident ended.
+    incident_ended_at: Option<Timestamp>,
 }
 
 /// What was new of a connection.
@@ -57,6 +59,8 @@ pub(crate) struct Connections {
     pauses: RwLock<HashMap<Key, Pause>>,
     /// What else the store has of them.
     rows: Mutex<HashMap<Key, Row>>,
+    /// Incidents that have not ended.
+    incidents: Mutex<HashMap<Key, IncidentId>>,
     /// Failures since the last success.
     failures: Mutex<HashMap<Key, u32>>,
     /// Where something may wait that is not due by itself, and how often that was said.
@@ -143,6 +147,15 @@ impl Connections {
         due
     }
 
+    /// Where an incident has not ended, or the vendor refuses the credentials.
+    pub(crate) fn in_trouble(&self) -> BTreeSet<Key> {
+        let pauses = self.pauses.read();
+        let by_vendor = pauses.iter().filter(|(_, pause)| pause.by == PausedBy::Vendor);
+        let mut keys: BTreeSet<Key> = by_vendor.map(|(key, _)| key.clone()).collect();
+        keys.extend(self.incidents.lock().keys().cloned());
+        keys
+    }
+
     /// What the store has of it, as far as is known here.
     pub(crate) fn record(&self, merchant: &str, connection: &str) -> ConnectionRecord {
         let rows = self.rows.lock();
@@ -153,6 +166,8 @@ impl Connections {
             open_until: row.open_until,
             blocks: row.blocks,
             lifts: row.lifts,
+            incident: self.incidents.lock().get(&key(merchant, connection)).copied(),
+            incident_ended_at: row.incident_ended_at,
             pause: self.pause_of(merchant, connection),
             ..ConnectionRecord::new(merchant, connection)
         }
@@ -175,7 +190,12 @@ impl Connections {
             open_until: record.open_until,
             blocks: record.blocks,
             lifts: record.lifts,
+            incident_ended_at: record.incident_ended_at,
         };
+        match record.incident {
+            Some(id) => drop(self.incidents.lock().insert(key.clone(), id)),
+            None => drop(self.incidents.lock().remove(&key)),
+        }
         let mut pauses = self.pauses.write();
         let before = match record.pause {
             Some(pause) => {

@@ -5,7 +5,10 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_api::{BreakerState, CausePage, Connection, ConnectionState, DeliveryState};
+use upsert_api::{
+    BreakerState, CausePage, Connection, ConnectionState, DeliveryState, IncidentFilter, IncidentState, ListedIncident,
+    PageQuery,
+};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
@@ -19,6 +22,9 @@ use crate::words;
 /// A pace is one that was kept for so long.
 const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(5);
 
+/// Incidents on the page.
+const MOST_INCIDENTS: usize = 5;
+
 type Named = Path<(String, String)>;
 
 #[derive(Template)]
@@ -28,6 +34,18 @@ struct ConnectionPage {
     part: Part,
     /// What its deliveries failed of lately, the most frequent first.
     causes: CausePage,
+    /// The newest.
+    incidents: Vec<ListedIncident>,
+    now: Timestamp,
+}
+
+impl ConnectionPage {
+    /// For the charts: from when to when each incident lasted, in seconds since 1970; null: it has not ended.
+    fn marks(&self) -> String {
+        let lasted = self.incidents.iter();
+        let lasted = lasted.map(|one| (one.began_at.as_second(), one.ended_at.map(Timestamp::as_second)));
+        serde_json::to_string(&lasted.collect::<Vec<_>>()).unwrap_or_default()
+    }
 }
 
 #[derive(Template)]
@@ -90,7 +108,18 @@ pub(crate) async fn show(session: Session, named: Named) -> Result<HttpResponse,
     let part = Part::of(&session, &snapshot, &merchant, &name)?;
     let known = session.merchant(&merchant).await?;
     let queries = &session.gateway().queries;
+    let filter = IncidentFilter {
+        merchants: Some([merchant.clone()].into()),
+        connection: Some(name.clone()),
+        ..IncidentFilter::default()
+    };
+    let newest = PageQuery {
+        limit: MOST_INCIDENTS,
+        cursor: None,
+    };
     page(&ConnectionPage {
+        incidents: queries.list_incidents(&filter, &newest).await?.data,
+        now: session.gateway().clock().now(),
         causes: queries.failures_by_cause(&known, &name, session.visibility()).await?,
         part,
         frame: session.frame(Section::Connections, format!("{merchant} / {name}")),

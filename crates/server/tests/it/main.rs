@@ -18,6 +18,7 @@ mod covered;
 mod drain;
 mod encryption;
 mod headers;
+mod incidents;
 mod ledger;
 mod logs;
 mod matrix;

@@ -1,14 +1,17 @@
 //! Every route, with every kind of key that may not use it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Clock as _, SystemClock};
+use upsert_core::{Clock as _, IncidentId, SystemClock};
+use upsert_testkit::MemoryStore;
 use upsert_webhook::{SigningKey, sign};
 
+use crate::incidents::kept;
 use crate::served::{ConfigSnapshot, gateway_toml, header, read};
 
 /// Every documented route that asks for a key: method and path, with ids that may or may not exist.
@@ -31,7 +34,7 @@ pub(crate) async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        45,
+        47,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
@@ -353,7 +356,7 @@ async fn event(served: &ConfigSnapshot) -> String {
 }
 
 /// What there is of acme's, by what stands in a route before the parameter that names it.
-async fn of_acme(served: &ConfigSnapshot) -> BTreeMap<&'static str, String> {
+async fn of_acme(served: &ConfigSnapshot, incident: IncidentId) -> BTreeMap<&'static str, String> {
     let gone = format!("/v1/customers/{}", served.customer("gone@example.com").await);
     let (_, certificate) = read(served.request(Method::DELETE, &gone, "acme")).await;
     let (_, made) = read(served.upsert(&json!({ "email": "ann@example.com" }))).await;
@@ -364,6 +367,7 @@ async fn of_acme(served: &ConfigSnapshot) -> BTreeMap<&'static str, String> {
         ("/v1/erasures/", certificate["erasure_id"].as_str().unwrap().to_owned()),
         ("/v1/upserts/", text("/upsert_id")),
         ("/v1/deliveries/", text("/deliveries/0/id")),
+        ("/v1/incidents/", incident.to_string()),
         ("/v1/events/in/", event(served).await),
         ("/v1/events/out/", out["data"][0]["id"].as_str().unwrap().to_owned()),
     ])
@@ -371,9 +375,9 @@ async fn of_acme(served: &ConfigSnapshot) -> BTreeMap<&'static str, String> {
 
 /// The routes that name something of one merchant's, each with the same path thrice: with what is acme's, with what nobody has,
 /// and with what nobody could have.
-async fn naming(served: &ConfigSnapshot) -> Vec<(Method, [String; 3])> {
+async fn naming(served: &ConfigSnapshot, incident: IncidentId) -> Vec<(Method, [String; 3])> {
     let (_, document) = read(served.get("/openapi.json", "")).await;
-    let (ids, mut routes) = (of_acme(served).await, Vec::new());
+    let (ids, mut routes) = (of_acme(served, incident).await, Vec::new());
     for (template, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let asks_for_a_key = operation["security"].as_array().is_some_and(|asked| !asked.is_empty());
@@ -428,8 +432,10 @@ fn named(path: &str, ids: &BTreeMap<&'static str, String>) -> [String; 3] {
 
 #[tokio::test]
 async fn what_is_another_merchants_is_answered_on_every_route_like_what_nobody_has() {
-    let served = ConfigSnapshot::with_acme(HOOKS).await;
-    let routes = naming(&served).await;
+    let store = Arc::new(MemoryStore::new());
+    let incident = kept(&*store, "acme").await;
+    let served = ConfigSnapshot::with_acme_over(HOOKS, store).await;
+    let routes = naming(&served, incident).await;
     assert!(routes.len() > 15, "{routes:?}");
     for (method, paths) in &routes {
         let mut bodies = Vec::new();

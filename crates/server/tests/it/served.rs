@@ -174,6 +174,13 @@ impl ConfigSnapshot {
         Self::of(folder).await
     }
 
+    /// The same, over this store.
+    pub(crate) async fn with_acme_over(more: &str, store: Arc<dyn Store>) -> Self {
+        let folder = Folder::new("");
+        folder.write("merchants/acme.toml", &format!("{ACME}\n{more}"));
+        Self::over_store(folder, store).await
+    }
+
     async fn of(folder: Folder) -> Self {
         let options = folder.options();
         Self::over(folder, options).await

@@ -263,6 +263,19 @@ pub(crate) static ERASURES: Part = Part::new(
     ],
 );
 
+pub(crate) static INCIDENTS: Part = Part::new(
+    "incidents",
+    2,
+    &[
+        MERCHANT,
+        column("id", Kind::Id),
+        column("connection", Kind::Name),
+        column("ended_at", Kind::Number),
+        REVISION,
+        BODY,
+    ],
+);
+
 pub(crate) static CALLS: Part = Part::new(
     "calls",
     3,
@@ -330,7 +343,7 @@ static AUDIT_HEAD: Part = Part::new(
 );
 
 /// All of them, in the order in which they are copied.
-pub(crate) static PARTS: [&Part; 17] = [
+pub(crate) static PARTS: [&Part; 18] = [
     &DATA_KEYS,
     &CUSTOMERS,
     &LINKS,
@@ -344,6 +357,7 @@ pub(crate) static PARTS: [&Part; 17] = [
     &CONNECTIONS,
     &ENDPOINTS,
     &ERASURES,
+    &INCIDENTS,
     &CALLS,
     &MERCHANTS,
     &AUDIT,

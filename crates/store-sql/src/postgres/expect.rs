@@ -8,8 +8,8 @@ use super::keys::{customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
 use super::tables::{
-    AUDIT_HEAD, CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, ERASURES, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS,
-    OUTGOING, UPSERTS,
+    AUDIT_HEAD, CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, ERASURES, IDEMPOTENCY, INCIDENTS, INCOMING, KEYS, MARKS,
+    MERCHANTS, OUTGOING, UPSERTS,
 };
 use super::write::audit::head_key;
 
@@ -67,6 +67,7 @@ impl Batch<'_> {
             | Expect::Delivery { .. }
             | Expect::EventMarks { .. }
             | Expect::Erasure { .. }
+            | Expect::Incident { .. }
             | Expect::Merchant { .. }
             | Expect::AuditHead { .. }
             | Expect::OutgoingEvent { .. }
@@ -147,6 +148,7 @@ fn row_at_revision(merchant: &str, expect: &Expect) -> Option<(&'static Table, K
             (&OUTGOING, vec![merchant.into(), id.as_uuid().into()], Some(*revision))
         }
         Expect::Erasure { id, revision } => (&ERASURES, vec![merchant.into(), id.as_uuid().into()], *revision),
+        Expect::Incident { id, revision } => (&INCIDENTS, vec![merchant.into(), id.as_uuid().into()], *revision),
         Expect::Merchant { revision } => (&MERCHANTS, vec![merchant.into()], *revision),
         Expect::AuditHead { revision } => (&AUDIT_HEAD, head_key(), *revision),
         Expect::Connection { connection, revision } => (

@@ -6,6 +6,7 @@ mod customers;
 mod deliveries;
 mod erasures;
 mod events;
+mod incidents;
 mod incoming;
 mod lists;
 mod merchants;

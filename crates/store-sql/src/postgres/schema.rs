@@ -19,7 +19,7 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         sql: include_str!("migrations/0001_records.sql"),
         works_from: 1,
@@ -46,6 +46,10 @@ const STEPS: [Step; 7] = [
     },
     Step {
         sql: include_str!("migrations/0007_erasures.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0008_incidents.sql"),
         works_from: 1,
     },
 ];

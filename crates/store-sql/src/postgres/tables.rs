@@ -137,6 +137,19 @@ pub(super) static ERASURES: Table = Table::new(
     || Sql::of(&ERASURES),
 );
 
+pub(super) static INCIDENTS: Table = Table::new(
+    "incidents",
+    &[MERCHANT, column("id", Uuid)],
+    &[
+        REVISION,
+        column("connection", Text).keeps(Keeps::Old),
+        column("ended_at", Big),
+        BODY,
+    ],
+    1,
+    || Sql::of(&INCIDENTS),
+);
+
 pub(super) static CALLS: Table = Table::new(
     "calls",
     &[MERCHANT, column("day", Text), column("connection", Text)],
@@ -207,7 +220,7 @@ pub(super) static AUDIT_HEAD: Table = Table::new(
 );
 
 /// All of them.
-pub(super) static TABLES: [&Table; 16] = [
+pub(super) static TABLES: [&Table; 17] = [
     &CUSTOMERS,
     &KEYS,
     &UPSERTS,
@@ -219,6 +232,7 @@ pub(super) static TABLES: [&Table; 16] = [
     &CONNECTIONS,
     &ENDPOINTS,
     &ERASURES,
+    &INCIDENTS,
     &CALLS,
     &MERCHANTS,
     &MERCHANT_CHANGES,

@@ -12,7 +12,7 @@ use super::connect::Connector;
 use super::error::{DbError, DbResult};
 
 /// One at a time: in one statement they would be one transaction. Those in which something of a customer may stand.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "VACUUM customers",
     "VACUUM keys",
     "VACUUM upserts",
@@ -22,6 +22,7 @@ const TABLES: [&str; 10] = [
     "VACUUM event_marks",
     "VACUUM outgoing_events",
     "VACUUM erasures",
+    "VACUUM incidents",
     "VACUUM sessions",
 ];
 

@@ -3,6 +3,7 @@
 pub(super) mod audit;
 mod erasures;
 mod events;
+mod incidents;
 mod merchants;
 mod upserts;
 
@@ -10,13 +11,13 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use upsert_core::CustomerId;
-use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
+use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, IncidentRecord, Lane, StoredAnswer, Write};
 
 use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
 use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
-use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
+use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCIDENTS, KEYS, MARKS, UPSERTS};
 use super::value::Value;
 use crate::copy::form;
 use crate::digest::Kind;
@@ -71,6 +72,9 @@ impl Batch<'_> {
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }
+            Write::PutIncident(IncidentRecord { id, .. }) | Write::ForgetIncident(id) => {
+                self.of(&INCIDENTS).need(vec![merchant.into(), id.as_uuid().into()]);
+            }
             // What is left are those of erasures.
             _ => self.need_to_erase(merchant, write),
         }
@@ -109,6 +113,8 @@ impl Batch<'_> {
             Write::AddTombstone { key, erasure } => {
                 self.add_holder(self.tombstone_key(merchant, key), *erasure.as_uuid());
             }
+            Write::PutIncident(row) => self.put_incident(merchant, row)?,
+            Write::ForgetIncident(id) => self.of(&INCIDENTS).remove(&vec![merchant.into(), id.as_uuid().into()]),
             Write::ForgetIncomingEvent(id) => self.forget_event(merchant, *id, false),
             Write::ForgetOutgoingEvent(id) => self.forget_event(merchant, *id, true),
             Write::PutConnection(row) => self.put_connection(merchant, row)?,

@@ -74,7 +74,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(seen.len(), 11);
+        assert_eq!(seen.len(), 12);
         assert!(Walk::from(Some(&[1, 2])).is_err());
     }
 }

@@ -18,6 +18,7 @@ const CONNECTION: &str = "SELECT revision FROM connections WHERE merchant = ?1 A
 const MERCHANT: &str = "SELECT revision FROM merchants WHERE merchant = ?1";
 const AUDIT_HEAD: &str = "SELECT revision FROM audit_head WHERE id = 0";
 const ERASURE: &str = "SELECT revision FROM erasures WHERE merchant = ?1 AND id = ?2";
+const INCIDENT: &str = "SELECT revision FROM incidents WHERE merchant = ?1 AND id = ?2";
 const ENDPOINT: &str = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
 
 impl Pen<'_, '_> {
@@ -65,6 +66,9 @@ impl Pen<'_, '_> {
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
             Expect::Erasure { id, revision } => Ok(self.erasure_revision(*id)? == *revision),
+            Expect::Incident { id, revision } => {
+                Ok(self.revision(INCIDENT, params![self.merchant, blob(id.as_uuid())])? == *revision)
+            }
             Expect::Merchant { revision } => Ok(self.revision(MERCHANT, params![self.merchant_id])? == *revision),
             Expect::AuditHead { revision } => Ok(self.revision(AUDIT_HEAD, [])? == *revision),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),

@@ -15,7 +15,7 @@ use super::adopt::{self, Adopted, NotAdopted};
 use super::db_error::DbError;
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_copying.sql"),
     include_str!("migrations/0003_sessions.sql"),
@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_data_keys.sql"),
     include_str!("migrations/0006_audit.sql"),
     include_str!("migrations/0007_erasures.sql"),
+    include_str!("migrations/0008_incidents.sql"),
 ];
 
 /// The newest schema that this program knows.

@@ -4,6 +4,7 @@
 mod audit;
 mod erasures;
 mod events;
+mod incidents;
 mod keys;
 mod merchants;
 mod upserts;
@@ -58,6 +59,8 @@ impl Pen<'_, '_> {
             Write::PutAnswer { key, answer } => self.put_answer(key, answer),
             Write::EraseAnswer { key } => self.erase_answer(key),
             Write::PutErasure(row) => self.put_erasure(row),
+            Write::PutIncident(row) => self.put_incident(row),
+            Write::ForgetIncident(id) => self.forget_incident(*id),
             Write::ForgetIncomingEvent(id) => self.forget_incoming_event(*id),
             Write::ForgetOutgoingEvent(id) => self.forget_outgoing_event(*id),
             Write::PutConnection(row) => self.put_connection(row),

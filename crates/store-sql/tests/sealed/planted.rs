@@ -3,13 +3,13 @@
 use serde_json::json;
 use upsert_core::{CustomerId, ErasureId, EventId, KeyKind, MatchKey};
 use upsert_store::{
-    Applied, Changeset, DeliveryState, ErasureRecord, IncomingState, Lane, Notice, OutgoingEvent, SessionId,
-    SessionRecord, SessionWrite, Store, StoreError, TombstoneKey, Write,
+    Applied, Changeset, DeliveryError, DeliveryState, ErasureRecord, IncidentRecord, IncidentWords, IncomingState,
+    Lane, Notice, OutgoingEvent, SessionId, SessionRecord, SessionWrite, Store, StoreError, TombstoneKey, Write,
 };
 use upsert_testkit::records::{
     attempt_record, customer_change, customer_id, customer_record, delivery_id, disabled_endpoint, email, event_id,
-    event_marks, full_delivery_record, full_lane, idempotency_record, incoming_event, noon, paused_connection, person,
-    sent_request, stored_answer, stored_merchant, upsert_id, upsert_record,
+    event_marks, full_delivery_error, full_delivery_record, full_lane, idempotency_record, incident_id, incoming_event,
+    noon, paused_connection, person, sent_request, stored_answer, stored_merchant, upsert_id, upsert_record,
 };
 
 /// Stands in every text that is planted.
@@ -78,6 +78,7 @@ fn writes(merchant: &str, number: u32, revision: u64) -> Vec<Write> {
         Write::PutOutgoingEvent(outgoing),
         Write::PutEventMarks(marks),
         Write::PutErasure(erasure(merchant, number, revision)),
+        Write::PutIncident(incident(merchant, number, revision)),
         Write::AddTombstone {
             key: TombstoneKey::Identifier(email(&text("erased"))),
             erasure: ErasureId::of(customer_id(u128::from(number) + 100)),
@@ -100,6 +101,24 @@ fn erasure(merchant: &str, number: u32, revision: u64) -> ErasureRecord {
         let _nobody_asks = erasure.change();
     }
     erasure
+}
+
+fn incident(merchant: &str, number: u32, revision: u64) -> IncidentRecord {
+    let mut incident = IncidentRecord::new(incident_id(number), merchant, "crm", noon());
+    let words = IncidentWords {
+        at: noon(),
+        delivery: delivery_id(number.into()),
+        customer: customer_id(number.into()),
+        error: DeliveryError {
+            detail: text("words"),
+            ..full_delivery_error()
+        },
+    };
+    incident.hear(words);
+    for _ in 1..revision {
+        let _nobody_asks = incident.change();
+    }
+    incident
 }
 
 fn of_deliveries(merchant: &str, number: u32) -> Vec<Write> {
@@ -265,6 +284,7 @@ async fn read_of(store: &dyn Store, table: &str, merchant: &str, all: &mut Vec<A
                 let id = ErasureId::of(customer_id(u128::from(number) + 100));
                 all.push(asked(store.erasure(merchant, id).await, one));
             }
+            "incidents" => all.push(asked(store.incident(merchant, incident_id(number.into())).await, one)),
             "attempts" => all.push(asked(store.attempts(merchant, delivery).await, Vec::len)),
             "idempotency" => {
                 let mut key = HASH;
@@ -288,7 +308,7 @@ async fn read_of(store: &dyn Store, table: &str, merchant: &str, all: &mut Vec<A
 }
 
 /// Tables that hold anything sealed.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 13] = [
     "customers",
     "upserts",
     "attempts",
@@ -299,6 +319,7 @@ pub(crate) const TABLES: [&str; 12] = [
     "connections",
     "endpoints",
     "erasures",
+    "incidents",
     "merchants",
     "sessions",
 ];

@@ -17,7 +17,7 @@ fn columns<'a>(cells: impl Iterator<Item = &'a Cell>) -> BTreeSet<String> {
 }
 
 /// What is sealed of each table. Everything else is ids, numbers, digests, and words of the gateway's and of its configuration.
-const SEALED: [&str; 18] = [
+const SEALED: [&str; 19] = [
     "attempts.attempt",
     "attempts.request",
     "connections.body",
@@ -27,6 +27,7 @@ const SEALED: [&str; 18] = [
     "event_marks.body",
     "idempotency.answer",
     "idempotency.fingerprint",
+    "incidents.body",
     "incoming_events.body",
     "merchants.body",
     "outgoing_events.body",

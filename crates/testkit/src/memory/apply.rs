@@ -6,7 +6,8 @@ use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::tables::{AuditTables, Tables};
 use upsert_store::{
-    AttemptRecord, DeliveryRecord, ErasureRecord, Expect, IdentityView, IncomingEvent, Lane, StoredAnswer, Write,
+    AttemptRecord, DeliveryRecord, ErasureRecord, Expect, IdentityView, IncidentRecord, IncomingEvent, Lane,
+    StoredAnswer, Write,
 };
 
 impl Tables {
@@ -74,6 +75,7 @@ impl Tables {
                 let counted = self.calls.get(&(*day, connection.clone()));
                 counted.copied().unwrap_or_default() < *limit
             }
+            Expect::Incident { id, revision } => self.incidents.get(id).map(IncidentRecord::revision) == *revision,
             Expect::Erasure { id, revision } => self.erasures.get(id).map(ErasureRecord::revision) == *revision,
             Expect::Merchant { revision } => self.own.as_ref().map(|(_, row)| row.revision) == *revision,
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
@@ -130,6 +132,8 @@ impl Tables {
                 }
             }
             Write::PutErasure(row) => drop(self.erasures.insert(row.id, row)),
+            Write::PutIncident(row) => drop(self.incidents.insert(row.id, row)),
+            Write::ForgetIncident(id) => drop(self.incidents.remove(&id)),
             Write::AddTombstone { key, erasure } => drop(self.tombstones.insert((key, erasure))),
             Write::ForgetIncomingEvent(id) => self.events.remove(id, false),
             Write::ForgetOutgoingEvent(id) => self.events.remove(id, true),

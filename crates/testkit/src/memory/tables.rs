@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, ErasureId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, ErasureId, Identifier, IncidentId, MatchKey, UpsertId};
 use upsert_store::{
     AttemptRecord, AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord,
-    ErasureRecord, IdempotencyRecord, Lane, MerchantRecord, SessionId, SessionRecord, TombstoneKey, UpsertRecord,
+    ErasureRecord, IdempotencyRecord, IncidentRecord, Lane, MerchantRecord, SessionId, SessionRecord, TombstoneKey,
+    UpsertRecord,
 };
 
 use super::events::EventTables;
@@ -43,6 +44,7 @@ pub(crate) struct Tables {
     pub(crate) calls: BTreeMap<(Date, String), u32>,
     pub(crate) events: EventTables,
     pub(crate) erasures: BTreeMap<ErasureId, ErasureRecord>,
+    pub(crate) incidents: BTreeMap<IncidentId, IncidentRecord>,
     pub(crate) tombstones: BTreeSet<(TombstoneKey, ErasureId)>,
     /// The merchant itself, and the number of its last change.
     pub(crate) own: Option<(u64, MerchantRecord)>,

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use upsert_core::{CustomerId, DeliveryId, ErasureId, UpsertId, Word as _};
 use upsert_store::{
     AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, DeliveryState, ErasureRecord, Expect,
-    IdempotencyRecord, Lane, MerchantRecord, Progress, UpsertState, Write,
+    IdempotencyRecord, Lane, MerchantRecord, Progress, TouchedRecord, UpsertState, Write,
 };
 
 use super::{
@@ -18,8 +18,9 @@ use super::{
 };
 use crate::records::{
     at_revision, attempt_record, audit_head, audit_record, customer_id, customer_record, delivery_of, delivery_record,
-    due_progress, full_delivery_error, idempotency_record, ignored_phone, linked_lane, paused_connection,
-    plain_progress, seconds, sent_request, stored_answer, stored_merchant, upsert_id, upsert_in_state,
+    due_progress, full_delivery_error, idempotency_record, ignored_phone, incident_id, incident_record, linked_lane,
+    paused_connection, plain_progress, seconds, sent_request, stored_answer, stored_merchant, upsert_id,
+    upsert_in_state,
 };
 
 /// So many changesets at most, to be applied one after another.
@@ -292,6 +293,18 @@ fn other_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
             }
             Write::PutErasure(record)
         }),
+        2 => (number_at(merchant), revision(), any::<bool>()).prop_map(move |(number, revision, has_ended)| {
+            let connection = of_number(number, &CONNECTIONS);
+            let mut record = incident_record(merchant, connection, number.into());
+            while record.revision() < revision {
+                let _nobody_asks = record.change();
+            }
+            if has_ended {
+                record.end(seconds(number.into()), TouchedRecord::default());
+            }
+            Write::PutIncident(record)
+        }),
+        1 => number().prop_map(|number| Write::ForgetIncident(incident_id(number.into()))),
         1 => (connection(), any::<bool>(), revision()).prop_map(move |(connection, paused, revision)| {
             let mut record = paused_connection(merchant, &connection);
             record.revision = revision;

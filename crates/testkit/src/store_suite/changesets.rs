@@ -15,8 +15,8 @@ use super::{holds, put};
 use crate::records::{
     attempt_record, audit_head, audit_record, content_of, customer_change, customer_id, customer_record, delivery_id,
     delivery_of, delivery_record, disabled_endpoint, email, email_key, event_id, event_marks, idempotency_record,
-    incoming_event, linked_lane, noon, outgoing_event, paused_connection, seconds, stored_answer, stored_merchant,
-    upsert_id, upsert_record,
+    incident_id, incident_record, incoming_event, linked_lane, noon, outgoing_event, paused_connection, seconds,
+    stored_answer, stored_merchant, upsert_id, upsert_record,
 };
 use crate::store_model::observe;
 
@@ -97,6 +97,10 @@ fn unmet() -> Vec<Expect> {
             id: ErasureId::of(customer_id(2)),
             revision: None,
         },
+        Expect::Incident {
+            id: incident_id(2),
+            revision: None,
+        },
     ]
 }
 
@@ -172,6 +176,10 @@ fn met() -> Vec<Expect> {
             id: ErasureId::of(customer_id(2)),
             revision: Some(1),
         },
+        Expect::Incident {
+            id: incident_id(2),
+            revision: Some(1),
+        },
     ]
 }
 
@@ -195,10 +203,11 @@ fn variant(expect: &Expect) -> usize {
         Expect::Merchant { .. } => 14,
         Expect::AuditHead { .. } => 15,
         Expect::Erasure { .. } => 16,
+        Expect::Incident { .. } => 17,
     }
 }
 
-const VARIANTS: usize = 17;
+const VARIANTS: usize = 18;
 
 fn covers_every_variant(expects: &[Expect]) {
     let seen: BTreeSet<usize> = expects.iter().map(variant).collect();
@@ -257,6 +266,7 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
         Write::PutAuditEntry(audit_record(number.into())),
         Write::PutAuditHead(audit_head(number.into())),
         Write::PutErasure(erasure("acme", number.into())),
+        Write::PutIncident(incident_record("acme", "crm", number.into())),
         Write::AddTombstone {
             key: TombstoneKey::Identifier(email(address)),
             erasure: ErasureId::of(customer),
@@ -268,6 +278,7 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
 fn removals() -> Vec<Write> {
     vec![
         Write::ForgetAuditEntry(2),
+        Write::ForgetIncident(incident_id(2)),
         Write::DeleteCustomer(customer_id(2)),
         Write::RemoveIdentifier {
             identifier: email("b@example.com"),
