@@ -60,7 +60,7 @@ pub struct DeliveryFilter {
     pub merchants: Option<BTreeSet<String>>,
     /// One state or more, with commas between. Dead letters are `failed`.
     #[param(style = Form, explode = false, value_type = Option<Vec<DeliveryState>>, example = json!(["failed"]))]
-    #[schema(value_type = Option<States>)]
+    #[schema(value_type = States, required = false)]
     pub state: BTreeSet<DeliveryState>,
     /// The connection's name.
     pub connection: Option<String>,

@@ -223,6 +223,9 @@ fn is_enumerated(document: &Json, schema: &Json) -> bool {
 /// Numbers, objects, and what is yes or no are no words.
 fn may_be_a_word(document: &Json, schema: &Json) -> bool {
     let schema = led(document, schema);
+    if schema["items"].is_object() {
+        return may_be_a_word(document, &schema["items"]);
+    }
     let is =
         |kind: &str| schema["type"] == kind || schema["type"].as_array().is_some_and(|all| all.contains(&kind.into()));
     !["integer", "number", "boolean", "object"].iter().any(|kind| is(kind))
