@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 /// The configuration in force, and how it came to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = EffectiveConfiguration)]
 pub struct Configuration {
     /// Grows with each one taken over, from 1.
     pub generation: u64,

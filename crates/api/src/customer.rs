@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use upsert_core::{CustomerId, Field, Value};
@@ -15,7 +16,7 @@ use crate::states::LinkState;
 
 /// A postal address.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Address {
     /// Street and number.
     pub line1: Option<String>,
@@ -34,17 +35,19 @@ pub struct Address {
 
 /// Addresses by what they are for.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Addresses {
     /// Where bills go.
+    #[serde(default)]
     pub billing: Address,
     /// Where the service is done.
+    #[serde(default)]
     pub property: Address,
 }
 
 /// What is done for the customer.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Service {
     /// What.
     #[schema(example = "pest control")]
@@ -56,7 +59,7 @@ pub struct Service {
 
 /// Whether the vendor may write to the customer.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Notifications {
     /// By e-mail.
     pub email: Option<bool>,
@@ -112,6 +115,18 @@ pub struct Customer {
     /// Passed through to vendors, by connection or provider.
     #[schema(value_type = BTreeMap<String, BTreeMap<String, Json>>)]
     pub provider_fields: BTreeMap<String, Map<String, Json>>,
+}
+
+/// Whether somebody is a customer still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum CustomerStatus {
+    /// They are.
+    Active,
+    /// They were.
+    Inactive,
 }
 
 /// A customer as it is kept.

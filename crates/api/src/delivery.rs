@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use upsert_core::{
@@ -95,7 +96,8 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// When it was over; null: it is under way, or nobody knows what became of it.
     pub ended_at: Option<Timestamp>,
-    /// An outcome, an error's kind, or `not_sent`.
+    /// An outcome, an error's kind, or `not_sent`; null: it is under way, or nobody knows.
+    #[schema(value_type = Option<AttemptResult>)]
     pub result: Option<String>,
     /// HTTP status, of an acceptance too.
     pub vendor_status: Option<u16>,
@@ -106,6 +108,36 @@ pub struct Attempt {
     pub request: Option<SentRequest>,
     /// This call's own failure, with the vendor's words.
     pub error: Option<DeliveryError>,
+}
+
+/// What came of one call: an outcome, or an error's kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum AttemptResult {
+    /// A record was made.
+    Created,
+    /// A record was changed.
+    Updated,
+    /// One of the two; nobody can tell which.
+    Upserted,
+    /// Nothing had to be changed.
+    Unchanged,
+    /// The vendor refuses the data.
+    Rejected,
+    /// The vendor refuses the credentials.
+    Unauthorised,
+    /// The vendor asks to slow down.
+    RateLimited,
+    /// The day's calls are used up.
+    QuotaSpent,
+    /// It may work later.
+    Transient,
+    /// The answer is not what the vendor promises.
+    BrokenContract,
+    /// Nothing went out.
+    NotSent,
 }
 
 /// What went out to the vendor. Credentials are never in it.
@@ -138,6 +170,7 @@ pub struct DeliveryError {
     pub errors: Vec<FieldError>,
     /// The vendor's own document, at most 8 KiB: JSON where it is JSON, else a text, which ends in `…` where it was cut.
     #[serde(default)]
+    #[schema(value_type = Json, required = false)]
     pub vendor_body: Option<Json>,
 }
 

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use upsert_core::{CustomerId, EventId, Ignored, Problem as Wrong, UpsertId};
+use upsert_core::{CustomerId, EventId, EventKind, Ignored, Problem as Wrong, UpsertId};
 
 use crate::cover::{Cover, MASK, Own, cover_document};
 use crate::masks::is_code;
@@ -66,7 +68,8 @@ pub struct OutgoingEvent {
     pub merchant_id: String,
     /// The endpoint's name.
     pub endpoint: String,
-    /// Such as `customer.upserted`.
+    /// What it tells of.
+    #[schema(value_type = EventKind)]
     pub r#type: String,
     /// How far it is; dead letters are `failed`.
     pub state: OutgoingState,
@@ -128,13 +131,31 @@ pub enum WholeEvent {
 
 /// What a replay made of a dead letter: of one that came in what became of it, of one that goes out the event; of one that
 /// turned out to be done already, the event as it was given up.
-#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum EventReplayed {
     /// It came in.
     Taken(TakenEvent),
     /// It goes out, or is given up.
     Event(Event),
+}
+
+/// A choice of all three: not every generator of clients takes a choice within a choice.
+impl PartialSchema for EventReplayed {
+    fn schema() -> RefOr<Schema> {
+        let says = "What became of a dead letter that came in; or the event that goes out, or is given up.";
+        let all = ["TakenEvent", "IncomingEvent", "OutgoingEvent"].map(Ref::from_schema_name);
+        let choice = all.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
+        choice.description(Some(says)).into()
+    }
+}
+
+impl ToSchema for EventReplayed {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((TakenEvent::name().into(), TakenEvent::schema()));
+        TakenEvent::schemas(schemas);
+        Event::schemas(schemas);
+    }
 }
 
 /// What is sent to an endpoint.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use utoipa::{IntoParams, ToSchema};
 
-use upsert_core::{CustomerId, EventId};
+use upsert_core::{CustomerId, EventId, EventKind};
 
 use crate::filter::{Filter, Reader, Texts, after, before, joined, text_of, texts};
 use crate::states::{IncomingState, OutgoingState};
@@ -124,13 +126,37 @@ impl OutgoingFilter {
     }
 }
 
+/// How far an event is, in either direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum EventState {
+    /// It became an upsert (`in` alone).
+    Accepted,
+    /// It told of what the gateway had written itself (`in` alone).
+    Echo,
+    /// A newer event of its source had come before it (`in` alone).
+    Outdated,
+    /// Not tried (`out` alone).
+    Pending,
+    /// Tried, due again at a known time (`out` alone).
+    Retrying,
+    /// The endpoint took it (`out` alone).
+    Succeeded,
+    /// A dead letter.
+    Failed,
+    /// An operator gave the dead letter up.
+    Discarded,
+}
+
 /// Which events to list, in either direction, for the documents alone: each direction has a filter of its own.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is how a query may write them")]
 pub struct EventParameters {
     /// One state or more, with commas between. Dead letters are `failed`.
-    #[param(example = "failed")]
+    #[param(style = Form, explode = false, value_type = Option<Vec<EventState>>, example = json!(["failed"]))]
     state: Option<String>,
     /// The source's name (`in` alone).
     source: Option<String>,
@@ -140,7 +166,8 @@ pub struct EventParameters {
     customer_id: Option<CustomerId>,
     /// The endpoint's name (`out` alone).
     endpoint: Option<String>,
-    /// Such as `customer.upserted` (`out` alone).
+    /// What it tells of (`out` alone).
+    #[param(value_type = Option<EventKind>)]
     r#type: Option<String>,
     /// Received or made at or after this moment, RFC 3339.
     since: Option<Timestamp>,

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
-use upsert_core::{CustomerId, DeliveryId, ErrorKind, UpsertId, WaitingFor};
+use upsert_core::{CustomerId, DeliveryId, ErrorKind, Kind, UpsertId, WaitingFor};
 
+use crate::customer::CustomerStatus;
 use crate::filter::{Filter, Reader, Texts, after, before, joined, text_of, texts};
 use crate::states::{DeliveryState, UpsertState};
 
@@ -22,9 +23,11 @@ pub struct CustomerFilter {
     pub phone: Option<String>,
     /// A label that it carries.
     pub tag: Option<String>,
-    /// `active` or `inactive`.
+    /// Whether it is a customer still.
+    #[param(value_type = Option<CustomerStatus>)]
     pub status: Option<String>,
-    /// `person` or `organisation`.
+    /// What it is.
+    #[param(value_type = Option<Kind>)]
     pub kind: Option<String>,
     /// Changed at or after this moment, RFC 3339.
     pub updated_since: Option<Timestamp>,
@@ -49,6 +52,7 @@ impl Filter for CustomerFilter {
 /// Which deliveries are meant; every filter that is given has to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct DeliveryFilter {
     /// Only of these merchants; none: of all.
     #[param(ignore)]
@@ -56,7 +60,7 @@ pub struct DeliveryFilter {
     pub merchants: Option<BTreeSet<String>>,
     /// One state or more, with commas between. Dead letters are `failed`.
     #[param(style = Form, explode = false, value_type = Option<Vec<DeliveryState>>, example = json!(["failed"]))]
-    #[schema(value_type = Option<States>)]
+    #[schema(value_type = States, required = false)]
     pub state: BTreeSet<DeliveryState>,
     /// The connection's name.
     pub connection: Option<String>,
@@ -202,7 +206,8 @@ impl UpsertFilter {
 pub struct VendorFilter {
     /// Free text.
     pub search: Option<String>,
-    /// `active` or `inactive`.
+    /// Whether it is a customer still.
+    #[param(value_type = Option<CustomerStatus>)]
     pub status: Option<String>,
     /// A label that the record carries.
     pub tag: Option<String>,

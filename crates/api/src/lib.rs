@@ -38,14 +38,16 @@ pub use connection::{
     Breaker, Cause, CausePage, Concurrency, Connection, ConnectionStatus, Health, PausedBy, RateLimit,
 };
 pub use cover::{Cover, MASK, Own, Visibility};
-pub use customer::{Address, Addresses, Customer, CustomerRecord, Link, LinkedCustomer, Notifications, Service};
-pub use delivery::{Attempt, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
+pub use customer::{
+    Address, Addresses, Customer, CustomerRecord, CustomerStatus, Link, LinkedCustomer, Notifications, Service,
+};
+pub use delivery::{Attempt, AttemptResult, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
 pub use erasure::{ErasedVendor, Erasure, Left};
 pub use event::{
     Event, EventBody, EventProblem, EventReplayed, IncomingEvent, OutgoingEvent, WholeEvent, WholeIncomingEvent,
     WholeOutgoingEvent,
 };
-pub use event_filters::{EventParameters, IncomingFilter, OutgoingFilter};
+pub use event_filters::{EventParameters, EventState, IncomingFilter, OutgoingFilter};
 pub use filter::{Filter, LARGEST_PAGE, Page, PageQuery, Reader, Texts};
 pub use filters::{CustomerFilter, DeliveryFilter, UpsertFilter, VendorFilter};
 pub use history::HistoryEntry;
@@ -56,10 +58,10 @@ pub use masks::{cover_pointer, is_code};
 pub use merchant::{ListedMerchant, StoredMerchant};
 pub use plan::{Plan, PlanAction, PlanRefusal, PlannedConnection};
 pub use problem::{
-    BatchProblem, Beside, Conflict, FailedUpsert, Problem, ProblemCode, RefusedEvents, UpsertProblem, VendorProblem,
-    VendorRefusal, WebhookProblem,
+    BatchProblem, Beside, Conflict, FailedUpsert, LineProblem, Problem, ProblemCode, RefusedEvents, UpsertProblem,
+    UpsertRefusal, VendorProblem, VendorRefusal, WebhookProblem,
 };
-pub use process::{Alive, KeysRotated, Logs, LogsChange, Ready, ReadyConfiguration};
+pub use process::{Alive, Encryption, KeysRotated, LastReading, Logs, LogsChange, Ready, ReadyConfiguration};
 pub use provider::{FieldMap, Form, Provider};
 pub use selection::{
     DeliveriesDone, DeliverySelection, EventFilter, EventSelection, EventSelectionBody, EventsDone, Refused,
@@ -69,9 +71,9 @@ pub use states::{
     BreakerState, ConnectionState, DeliveryState, Direction, EndpointState, EventResult, IncomingState, LinkState,
     OutgoingState, Through, UpsertState,
 };
-pub use upsert::{AnyEvent, BatchAnswer, BatchLine, ListedUpsert, UpsertAnswer, UpsertRequest};
+pub use upsert::{AnyEvent, BatchAnswer, BatchLine, ListedUpsert, RefusedLine, TakenLine, UpsertAnswer, UpsertRequest};
 pub use vendor::{VendorCustomer, VendorCustomerPage};
-pub use webhooks::{Endpoint, EndpointTest, Intake, Source, TakenEvent, Webhooks};
+pub use webhooks::{DisabledBy, Endpoint, EndpointTest, Intake, Source, TakenEvent, Webhooks};
 
 #[cfg(test)]
 mod tests;

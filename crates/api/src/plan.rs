@@ -5,7 +5,9 @@ use serde_json::Value as Json;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-use upsert_core::{CustomerId, Field, Ignored, Intent, KeyKind, MatchKey, Problem, Repeat, Warning, WireRequest};
+use upsert_core::{
+    CustomerId, Field, Ignored, Intent, KeyKind, MatchKey, Problem, Repeat, Warning, WireRequest, WrongCode,
+};
 
 use crate::cover::{Cover, MASK, Own};
 use crate::customer::Customer;
@@ -70,6 +72,7 @@ pub struct PlanRefusal {
     /// JSON Pointer.
     pub pointer: String,
     /// Stable, for programs.
+    #[schema(value_type = WrongCode)]
     pub code: String,
     /// For people.
     pub detail: String,

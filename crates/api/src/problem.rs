@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use upsert_core::{CustomerId, Problem as Wrong};
 
@@ -74,8 +76,8 @@ codes! {
 /// A problem document (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// What is known of the code.
-    #[schema(format = "uri")]
+    /// Where the gateway itself says what the code means: a path, as whoever asks sees it.
+    #[schema(format = "uri-reference")]
     pub r#type: String,
     /// For people.
     pub title: String,
@@ -156,6 +158,44 @@ pub struct UpsertProblem {
     #[serde(flatten)]
     pub failed: FailedUpsert,
 }
+
+macro_rules! with_receipts {
+    ($(#[$doc:meta])* $name:ident, $other:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            /// Whatever is the first is the other one as well, so this is no `oneOf`. The first is to be tried first.
+            fn schema() -> RefOr<Schema> {
+                let either = [UpsertProblem::name(), $other::name()];
+                let choice = either.into_iter().map(Ref::from_schema_name).fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+                let says = "With `provider_rejected` and `provider_failed` the upsert's answer stands beside the problem.";
+                choice.description(Some(says)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                schemas.push((UpsertProblem::name().into(), UpsertProblem::schema()));
+                schemas.push(($other::name().into(), $other::schema()));
+                UpsertProblem::schemas(schemas);
+                $other::schemas(schemas);
+            }
+        }
+    };
+}
+
+with_receipts!(
+    /// 422 of an upsert, for the document alone.
+    UpsertRefusal,
+    Problem
+);
+with_receipts!(
+    /// What is wrong with a line of a batch, for the document alone.
+    LineProblem,
+    BatchProblem
+);
 
 /// A vendor that cannot be read, with its words beside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -2,12 +2,15 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 /// The process lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Alive {
     /// `alive`.
+    #[schema(schema_with = alive)]
     pub status: String,
 }
 
@@ -15,17 +18,72 @@ pub struct Alive {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ready {
     /// `ready`.
+    #[schema(schema_with = ready)]
     pub status: String,
     /// What is served.
     pub configuration: ReadyConfiguration,
     /// `reachable`.
+    #[schema(schema_with = reachable)]
     pub store: String,
     /// `done`.
+    #[schema(schema_with = done)]
     pub migrations: String,
-    /// `on`: everything that is stored of persons is sealed; `partly`: what is newer than the first key is, and what is older is
-    /// being sealed, or its remains in the file and the log are still to be cleared; `credentials`: only credentials of merchants in the store are, until the gateway is started anew; `off`:
-    /// there is no key to seal with.
-    pub encryption: String,
+    /// How much is sealed of what is stored.
+    pub encryption: Encryption,
+}
+
+/// How much is sealed of what is stored of persons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Encryption {
+    /// Everything.
+    On,
+    /// What is newer than the first key; what is older is being sealed, or its remains in the file and its log are still to be
+    /// cleared.
+    Partly,
+    /// Credentials of merchants in the store alone, until the gateway is started anew.
+    Credentials,
+    /// There is no key to seal with.
+    Off,
+}
+
+/// What came of reading the files of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum LastReading {
+    /// They are in force.
+    TakenOver,
+    /// They say something that is wrong: what was in force before stays.
+    Refused,
+}
+
+fn alive() -> Object {
+    only("alive")
+}
+
+fn ready() -> Object {
+    only("ready")
+}
+
+fn reachable() -> Object {
+    only("reachable")
+}
+
+fn done() -> Object {
+    only("done")
+}
+
+/// One word: where it would be another one, the answer is another one.
+fn only(word: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(format!("`{word}`.")))
+        .enum_values(Some([word]))
+        .build()
 }
 
 /// What was done to the keys that seal what is stored.
@@ -48,7 +106,7 @@ pub struct KeysRotated {
     #[serde(default)]
     pub audit_keys: Vec<String>,
     /// As `/readyz` says it.
-    pub encryption: String,
+    pub encryption: Encryption,
 }
 
 /// Which configuration is served.
@@ -58,8 +116,8 @@ pub struct ReadyConfiguration {
     pub generation: u64,
     /// How many are in files.
     pub merchants: usize,
-    /// `taken_over`, or `refused`: the files say something that is wrong.
-    pub last_reading: String,
+    /// What came of reading the files last.
+    pub last_reading: LastReading,
 }
 
 /// What is logged.
@@ -75,6 +133,7 @@ pub struct Logs {
 
 /// What is to be logged from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LogsChange {
     /// A level, or directives such as `info,upsert_app=debug`.
     pub filter: String,

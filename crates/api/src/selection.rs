@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
 use upsert_core::customer::escape;
-use upsert_core::{CustomerId, DeliveryId, EventId, Problem};
+use upsert_core::{CustomerId, DeliveryId, EventId, EventKind, Problem};
 
 use crate::event_filters::{IncomingFilter, OutgoingFilter};
 use crate::filter::{Filter, Reader, Texts};
@@ -30,8 +30,8 @@ pub struct DeliverySelection {
     /// `counted_at` of a dry run: what was made or has failed since is left alone. What waited then and has begun to match
     /// since is not: `limit` bounds that.
     pub counted_at: Option<Timestamp>,
-    /// How many at the most, the newest first.
-    #[schema(required = false, minimum = 1, maximum = 1000, default = 1000)]
+    /// How many at the most, the newest first; 1,000 where nothing is said.
+    #[schema(required = false, minimum = 1, maximum = 1000)]
     pub limit: usize,
     /// `next_cursor` of the answer before.
     pub cursor: Option<String>,
@@ -239,6 +239,7 @@ impl Body {
 /// Which dead letters of a direction are meant, for the documents: each direction has a filter of its own.
 #[derive(ToSchema)]
 #[schema(as = EventSelection, example = json!({ "source": "shop", "dry_run": true }))]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it is how a body may write them")]
 pub struct EventSelectionBody {
     /// The source's name (`in` alone).
@@ -247,7 +248,8 @@ pub struct EventSelectionBody {
     event_id: Option<String>,
     /// The endpoint's name (`out` alone).
     endpoint: Option<String>,
-    /// Such as `customer.upserted` (`out` alone).
+    /// What it tells of (`out` alone).
+    #[schema(value_type = Option<EventKind>)]
     r#type: Option<String>,
     /// At or after this moment.
     since: Option<Timestamp>,
@@ -255,8 +257,8 @@ pub struct EventSelectionBody {
     until: Option<Timestamp>,
     /// Only count them.
     dry_run: Option<bool>,
-    /// How many at the most, the newest first.
-    #[schema(minimum = 1, maximum = 1000, default = 1000)]
+    /// How many at the most, the newest first; 1,000 where nothing is said.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
-use upsert_core::{CustomerId, Ignored, UpsertId};
+use upsert_core::{CustomerId, Ignored, Kind, UpsertId};
 
 use crate::cover::{Cover, Own};
-use crate::customer::{Addresses, CustomerRecord, Notifications, Service};
+use crate::customer::{Addresses, CustomerRecord, CustomerStatus, Notifications, Service};
 use crate::delivery::Delivery;
-use crate::problem::BatchProblem;
+use crate::problem::{BatchProblem, LineProblem};
 use crate::states::{Through, UpsertState};
 
 /// What to change. Absent: keep. `null`: clear. A value: set. At least one of `id`, `reference`, `email` and `phone`
 /// has to be there, and what the merchant's connections require. Unknown members are refused. (The gateway reads a body
 /// in three states and in every way that people write: see `upsert_core::canonicalise`.)
 #[derive(Clone, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "reference": "CUST-123", "given_name": "John", "family_name": "Doe", "email": "john.doe@example.com",
     "phone": "+12025550123",
@@ -32,7 +32,8 @@ pub struct UpsertRequest {
     /// The merchant's own id.
     #[schema(max_length = 255)]
     pub reference: Option<String>,
-    /// `person` or `organisation`.
+    /// What it is.
+    #[schema(value_type = Option<Kind>)]
     pub kind: Option<String>,
     /// First name.
     #[schema(max_length = 255)]
@@ -53,7 +54,8 @@ pub struct UpsertRequest {
     pub email: Option<String>,
     /// Phone number; without a country code, of the merchant's region.
     pub phone: Option<String>,
-    /// `active` or `inactive`.
+    /// Whether it is a customer still.
+    #[schema(value_type = Option<CustomerStatus>)]
     pub status: Option<String>,
     /// Whether the merchant has verified who it is.
     pub verified: Option<bool>,
@@ -113,25 +115,34 @@ pub struct UpsertAnswer {
 #[serde(untagged)]
 pub enum BatchAnswer {
     /// It was taken.
-    Taken {
-        /// Which line, from 1.
-        line: u64,
-        /// The status that the upsert alone would have been answered with.
-        status: u16,
-        /// `true`: an idempotency key was used again.
-        #[serde(default)]
-        idempotent_replayed: bool,
-        /// The answer.
-        #[serde(flatten)]
-        answer: Box<UpsertAnswer>,
-    },
+    Taken(Box<TakenLine>),
     /// It was refused, or its vendors did; or, as the last one, the batch was cut short before this line.
-    Refused {
-        /// Which line, from 1.
-        line: u64,
-        /// Why.
-        problem: Box<BatchProblem>,
-    },
+    Refused(Box<RefusedLine>),
+}
+
+/// A line of a batch that was taken.
+#[derive(Clone, Deserialize, ToSchema)]
+pub struct TakenLine {
+    /// Which line, from 1.
+    pub line: u64,
+    /// The status that the upsert alone would have been answered with.
+    pub status: u16,
+    /// `true`: an idempotency key was used again.
+    #[serde(default)]
+    pub idempotent_replayed: bool,
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: UpsertAnswer,
+}
+
+/// A line of a batch that was refused, by the gateway or by vendors; or, as the last one, before which the batch was cut short.
+#[derive(Clone, Deserialize, ToSchema)]
+pub struct RefusedLine {
+    /// Which line, from 1.
+    pub line: u64,
+    /// Why.
+    #[schema(value_type = LineProblem)]
+    pub problem: BatchProblem,
 }
 
 /// An upsert without its customer's data.

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-use upsert_core::{CustomerId, EventId, EventPayload, Ignored, UpsertId};
+use upsert_core::{CustomerId, EventId, EventKind, EventPayload, Ignored, UpsertId};
 
 use crate::cover::{Cover, Own};
 use crate::masks::cover_code;
@@ -72,12 +73,14 @@ pub struct Endpoint {
     /// Where it is, without query and password.
     pub url: String,
     /// What it is told of.
+    #[schema(value_type = Vec<EventKind>)]
     pub events: Vec<String>,
     /// How much it is told.
     pub payload: EventPayload,
     /// How it is doing.
     pub state: EndpointState,
     /// `endpoint`: it answered 410.
+    #[schema(value_type = Option<DisabledBy>)]
     pub disabled_by: Option<String>,
     /// Since when.
     pub disabled_since: Option<Timestamp>,
@@ -97,6 +100,16 @@ pub struct Endpoint {
     pub last_failure_at: Option<Timestamp>,
     /// Why.
     pub last_error: Option<String>,
+}
+
+/// Who disabled an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum DisabledBy {
+    /// It did itself, by its answer 410.
+    Endpoint,
 }
 
 /// What an endpoint answered to a test.

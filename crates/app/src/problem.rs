@@ -132,7 +132,7 @@ impl Refusal {
     pub fn problem(&self, instance: &str, request_id: &str) -> Document {
         let has_conflicts = self.code.status() == 409 || !self.conflicts.is_empty();
         Document {
-            r#type: format!("https://upsert-gateway.example/problems/{}", self.code.as_str()),
+            r#type: format!("/problems/{}", self.code.as_str()),
             title: self.code.title().to_owned(),
             status: self.code.status(),
             code: self.code,

@@ -28,6 +28,20 @@ pub enum EventKind {
     QuotaRunningOut,
 }
 
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for EventKind {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("What merchants' own systems are told of."))
+            .enum_values(Some(Self::VARIANTS.iter().map(|kind| <&str>::from(*kind))))
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for EventKind {}
+
 /// How much an endpoint is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

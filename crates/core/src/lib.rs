@@ -41,7 +41,7 @@ pub use in_line::InLine;
 pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey, OnCollision, OnKeyChange};
 pub use never_match::{NeverMatch, Unfit};
 pub use patch::{CustomerPatch, Patch};
-pub use problem::{Ignored, Problem};
+pub use problem::{Ignored, Problem, WrongCode};
 pub use provider::{
     CallContext, Capabilities, FieldMap, Form, Intent, LinkView, Payload, PreparedUpsert, Priority, ProviderInfo,
     Repeat, Selection, Sent, UpsertProvider, UpsertRequest, Violation, WireRequest,

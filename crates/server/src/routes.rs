@@ -14,6 +14,7 @@ pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod merchants;
 pub(crate) mod operations;
+pub(crate) mod problems;
 pub(crate) mod process;
 pub(crate) mod reply;
 pub(crate) mod upsert;
@@ -106,5 +107,6 @@ fn of_the_process(config: &mut impl Routes) {
         .service(process::get_metrics)
         .service(process::get_openapi)
         .service(docs::get_docs)
-        .service(docs::get_docs_file);
+        .service(docs::get_docs_file)
+        .service(problems::get_problem);
 }

@@ -7,8 +7,8 @@ use upsert_core::CustomerId;
 
 use super::filled;
 use crate::{
-    Alive, AnyEvent, CausePage, EndpointTest, Event, EventReplayed, Intake, KeysRotated, LogsChange, Page, ReplayOf,
-    WholeEvent,
+    Alive, AnyEvent, CausePage, Encryption, EndpointTest, Event, EventReplayed, Intake, KeysRotated, LogsChange, Page,
+    ReplayOf, WholeEvent,
 };
 
 /// A value that was written and read again.
@@ -113,7 +113,7 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         wrapped_anew: 3,
         merchants_sealed_anew: 2,
         new_data_keys: 1,
-        encryption: "on".to_owned(),
+        encryption: Encryption::On,
     };
     let replay = ReplayOf {
         customer_id: Some(CustomerId::oldest_at(filled::noon())),

@@ -177,25 +177,20 @@ fn a_line_of_a_batchs_answer_was_taken_or_refused() {
     let mut taken = json!(filled::upsert_answer());
     (taken["line"], taken["status"]) = (json!(3), json!(201));
     match serde_json::from_value(taken).unwrap() {
-        BatchAnswer::Taken {
-            line,
-            status,
-            idempotent_replayed,
-            answer,
-        } => {
-            assert_eq!((line, status, idempotent_replayed), (3, 201, false));
-            assert!(*answer == filled::upsert_answer());
+        BatchAnswer::Taken(taken) => {
+            assert_eq!((taken.line, taken.status, taken.idempotent_replayed), (3, 201, false));
+            assert!(taken.answer == filled::upsert_answer());
         }
-        BatchAnswer::Refused { line, .. } => panic!("line {line} was taken"),
+        BatchAnswer::Refused(refused) => panic!("line {} was taken", refused.line),
     }
     let mut problem = json!(filled::problem());
     problem["retry_after"] = json!(5);
     match serde_json::from_value(json!({ "line": 4, "problem": problem })).unwrap() {
-        BatchAnswer::Refused { line, problem } => {
-            let BatchProblem { problem, retry_after } = *problem;
-            assert_eq!((line, problem, retry_after), (4, filled::problem(), Some(5)));
+        BatchAnswer::Refused(refused) => {
+            let BatchProblem { problem, retry_after } = refused.problem;
+            assert_eq!((refused.line, problem, retry_after), (4, filled::problem(), Some(5)));
         }
-        BatchAnswer::Taken { line, .. } => panic!("line {line} was refused"),
+        BatchAnswer::Taken(taken) => panic!("line {} was refused", taken.line),
     }
 }
 

@@ -8,16 +8,18 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use upsert_core::field::Rule;
 use upsert_core::{
-    ErrorKind, Evidence, IdentifierKind, Intent, KeyKind, Kind, Outcome, Repeat, StateAtVendor, WaitingFor,
-    WarningCode, Word,
+    ErrorKind, EventKind, Evidence, Field, IdentifierKind, Intent, KeyKind, Kind, Outcome, Repeat, StateAtVendor,
+    WaitingFor, WarningCode, Word, WrongCode,
 };
 use utoipa::PartialSchema;
 
 use crate::{
-    Action, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, DeliveryState, Direction,
-    EndpointState, EventResult, IncidentEventKind, IncidentState, IncomingState, Left, LinkState, OutgoingState,
-    PausedBy, PlanAction, ProblemCode, Severity, Subject, Through, UpsertState,
+    Action, AttemptResult, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, CustomerStatus,
+    DeliveryState, Direction, DisabledBy, Encryption, EndpointState, EventResult, EventState, IncidentEventKind,
+    IncidentState, IncomingState, LastReading, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode,
+    Severity, Subject, Through, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.
@@ -59,17 +61,23 @@ fn of_this_crate() -> Vec<Set> {
     vec![
         ("Action", told::<Action>()),
         ("AttentionCode", told::<AttentionCode>()),
+        ("AttemptResult", told::<AttemptResult>()),
         ("AuditAction", told::<AuditAction>()),
         ("AuditFault", told::<AuditFault>()),
         ("BreakerState", told::<BreakerState>()),
         ("ConnectionState", told::<ConnectionState>()),
+        ("CustomerStatus", told::<CustomerStatus>()),
         ("DeliveryState", told::<DeliveryState>()),
         ("Direction", told::<Direction>()),
+        ("DisabledBy", told::<DisabledBy>()),
+        ("Encryption", told::<Encryption>()),
         ("EndpointState", told::<EndpointState>()),
         ("EventResult", told::<EventResult>()),
         ("IncidentEventKind", told::<IncidentEventKind>()),
         ("IncidentState", told::<IncidentState>()),
+        ("EventState", told::<EventState>()),
         ("IncomingState", told::<IncomingState>()),
+        ("LastReading", told::<LastReading>()),
         ("Left", told::<Left>()),
         ("LinkState", told::<LinkState>()),
         ("OutgoingState", told::<OutgoingState>()),
@@ -118,7 +126,32 @@ fn words_of_the_core_that_the_api_tells_are_the_same_wherever_they_stand() {
     told::<StateAtVendor>();
     told::<WaitingFor>();
     told::<WarningCode>();
+    told::<WrongCode>();
+    let kinds: Vec<_> = EventKind::all().map(Word::as_str).collect();
+    assert_eq!(json!(EventKind::schema())["enum"], json!(kinds));
     words::<IdentifierKind>();
+}
+
+#[test]
+fn a_set_that_is_made_of_others_has_their_words_and_no_other() {
+    let sorted = |mut words: Vec<&'static str>| {
+        words.sort_unstable();
+        words.dedup();
+        words
+    };
+    let results = [words::<Outcome>(), words::<ErrorKind>(), vec!["not_sent"]].concat();
+    assert_eq!(sorted(words::<AttemptResult>()), sorted(results));
+    let states = [words::<IncomingState>(), words::<OutgoingState>()].concat();
+    assert_eq!(sorted(words::<EventState>()), sorted(states));
+    for (field, known) in [
+        (Field::Status, words::<CustomerStatus>()),
+        (Field::Kind, words::<Kind>()),
+    ] {
+        let Rule::Word(words) = field.rule() else {
+            panic!("{field:?} has no words");
+        };
+        assert_eq!(words, known, "{field:?}");
+    }
 }
 
 #[test]

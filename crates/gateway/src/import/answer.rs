@@ -1,7 +1,7 @@
 //! One line of a batch's answer, as far as an import looks at it.
 
 use serde::Deserialize;
-use upsert_api::{BatchAnswer, Delivery, Problem, ProblemCode, UpsertAnswer, UpsertState};
+use upsert_api::{BatchAnswer, Delivery, Problem, ProblemCode, TakenLine, UpsertState};
 use upsert_core::{Outcome, Word as _};
 
 use crate::import::refused::Refused;
@@ -33,23 +33,24 @@ impl Answer {
     pub(crate) fn read(line: &[u8]) -> serde_json::Result<Self> {
         let said = serde_json::from_slice(line)?;
         let deliveries = match said {
-            BatchAnswer::Taken { .. } => Vec::new(),
-            BatchAnswer::Refused { .. } => serde_json::from_slice::<Line>(line)?.problem.deliveries,
+            BatchAnswer::Taken(_) => Vec::new(),
+            BatchAnswer::Refused(_) => serde_json::from_slice::<Line>(line)?.problem.deliveries,
         };
         Ok(Self { said, deliveries })
     }
 
     /// Of the request, from 1.
     pub(crate) fn line(&self) -> u64 {
-        match self.said {
-            BatchAnswer::Taken { line, .. } | BatchAnswer::Refused { line, .. } => line,
+        match &self.said {
+            BatchAnswer::Taken(taken) => taken.line,
+            BatchAnswer::Refused(refused) => refused.line,
         }
     }
 
     fn problem(&self) -> Option<&Problem> {
         match &self.said {
-            BatchAnswer::Taken { .. } => None,
-            BatchAnswer::Refused { problem, .. } => Some(&problem.problem),
+            BatchAnswer::Taken(_) => None,
+            BatchAnswer::Refused(refused) => Some(&refused.problem.problem),
         }
     }
 
@@ -78,20 +79,16 @@ impl Answer {
 
     pub(crate) fn count(&self, tally: &mut Tally) {
         match &self.said {
-            BatchAnswer::Refused { problem, .. } => tally.refuse(problem.problem.code.as_str()),
-            BatchAnswer::Taken {
-                status,
-                idempotent_replayed,
-                answer,
-                ..
-            } => count_taken(*status, *idempotent_replayed, answer, tally),
+            BatchAnswer::Refused(refused) => tally.refuse(refused.problem.problem.code.as_str()),
+            BatchAnswer::Taken(taken) => count_taken(taken, tally),
         }
     }
 }
 
-fn count_taken(status: u16, is_repeated: bool, answer: &UpsertAnswer, tally: &mut Tally) {
+fn count_taken(taken: &TakenLine, tally: &mut Tally) {
+    let (status, answer) = (taken.status, &taken.answer);
     tally.accepted += 1;
-    tally.repeated += u64::from(is_repeated);
+    tally.repeated += u64::from(taken.idempotent_replayed);
     for ignored in &answer.ignored {
         tally.changes.leave_out(&ignored.code);
     }

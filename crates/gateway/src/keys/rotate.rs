@@ -75,8 +75,8 @@ fn text(rotated: &KeysRotated) -> String {
         let made = counted(rotated.new_data_keys, "data key", "data keys");
         sentences.push(format!("{made} made: in use at every gateway within a minute."));
     }
-    if rotated.encryption != "on" {
-        sentences.push(format!("Encryption: {}.", plain(&rotated.encryption)));
+    if rotated.encryption != upsert_api::Encryption::On {
+        sentences.push(format!("Encryption: {}.", rotated.encryption));
     }
     sentences.join(" ")
 }
@@ -94,7 +94,7 @@ mod tests {
             merchants_left: Vec::new(),
             new_data_keys: 0,
             audit_keys: Vec::new(),
-            encryption: "on".to_owned(),
+            encryption: upsert_api::Encryption::On,
         };
         let all = "All is sealed with the key `b`: 2 data keys wrapped anew, 1 merchant sealed anew.";
         assert_eq!(text(&rotated), all);

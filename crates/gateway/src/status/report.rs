@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use upsert_api::{Attention, Connection, Webhooks};
+use upsert_api::{Attention, Connection, LastReading, Webhooks};
 
 use super::Found;
 use super::attention::{commands, line_of};
@@ -36,9 +36,9 @@ pub(super) fn text_of(found: &Found, now: Timestamp) -> String {
 fn headline(found: &Found) -> String {
     let ready = &found.ready.value;
     let configuration = &ready.configuration;
-    let reading = match configuration.last_reading.as_str() {
-        "refused" => "stale (the files were refused)",
-        _ => "as in the files",
+    let reading = match configuration.last_reading {
+        LastReading::Refused => "stale (the files were refused)",
+        LastReading::TakenOver => "as in the files",
     };
     format!(
         "{} is ready: version {}\nConfiguration: generation {}, {}, {reading}\nEncryption: {}",
@@ -46,7 +46,7 @@ fn headline(found: &Found) -> String {
         plain(&found.version),
         configuration.generation,
         counted(configuration.merchants, "merchant", "merchants"),
-        plain(&ready.encryption)
+        ready.encryption
     )
 }
 

@@ -19,7 +19,7 @@ use super::turns::{Turn, Turns};
 use crate::config::key_store::Key;
 use crate::http::headers::{Wishes, is_idempotency_key};
 use crate::http::in_force::{CallerInForce, visibility_of};
-use crate::http::mount;
+use crate::http::problem;
 use crate::state::State;
 
 /// Idempotency keys of lines are scoped to it.
@@ -189,6 +189,6 @@ pub(super) fn problem_line(number: u64, refusal: &Refusal, terms: &Terms) -> Byt
 }
 
 fn problem_of(number: u64, document: &str, base: &BasePath) -> Bytes {
-    let document = mount::problem_below(document, base);
+    let document = problem::below(document, base);
     Bytes::from(format!("{{\"line\":{number},\"problem\":{document}}}\n"))
 }

@@ -11,12 +11,12 @@ use crate::config::stored_merchants::MerchantBuilder;
 const AT_ONCE: usize = 100;
 
 /// In a word.
-pub(crate) fn word(encryption: Encryption, has_key: bool) -> &'static str {
+pub(crate) fn word(encryption: Encryption, has_key: bool) -> upsert_api::Encryption {
     match encryption {
-        Encryption::On => "on",
-        Encryption::Partly | Encryption::Rows => "partly",
-        Encryption::Off if has_key => "credentials",
-        Encryption::Off => "off",
+        Encryption::On => upsert_api::Encryption::On,
+        Encryption::Partly | Encryption::Rows => upsert_api::Encryption::Partly,
+        Encryption::Off if has_key => upsert_api::Encryption::Credentials,
+        Encryption::Off => upsert_api::Encryption::Off,
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn rotate(gateway: &Gateway, merchants: &MerchantBuilder) -> Re
         wrapped_anew: 0,
         new_data_keys: 0,
         audit_keys: Vec::new(),
-        encryption: word(store.encryption(), true).to_owned(),
+        encryption: word(store.encryption(), true),
         key,
     };
     loop {

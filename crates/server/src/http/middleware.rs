@@ -126,7 +126,7 @@ pub(crate) async fn observe(
     });
 
     let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
-        let response = Problem::from(shutting_down()).to_response(&base.at(&path), id.as_str());
+        let response = Problem::from(shutting_down()).to_response(&base, &path, id.as_str());
         Ok(Ok(request.into_response(response)))
     } else {
         AssertUnwindSafe(next.call(request)).catch_unwind().await
@@ -134,7 +134,7 @@ pub(crate) async fn observe(
 
     let ending = Ending {
         id: &id,
-        path: &base.at(&path),
+        path: &path,
         base: &base,
         // An upgrade that is offered is not taken, which actix-http says plainly only of a connection that ends.
         must_close: phase != Phase::Serving || offers_upgrade,
@@ -226,7 +226,6 @@ pub(crate) fn shutting_down() -> upsert_app::Refusal {
 /// How an answer is finished, whatever made it.
 struct Ending<'a> {
     id: &'a RequestId,
-    /// As the sender sees it.
     path: &'a str,
     base: &'a BasePath,
     must_close: bool,
@@ -239,8 +238,8 @@ impl Ending<'_> {
             let made = error.as_error::<CorsError>().map(|_| cors::refused());
             let problem = made.as_ref().or_else(|| error.as_error::<Problem>());
             problem.map_or_else(
-                || problem::of_status(response.status()).to_response(self.path, self.id.as_str()),
-                |problem| problem.to_response(self.path, self.id.as_str()),
+                || problem::of_status(response.status()).to_response(self.base, self.path, self.id.as_str()),
+                |problem| problem.to_response(self.base, self.path, self.id.as_str()),
             )
         });
         let mut response = match refused {
@@ -260,7 +259,7 @@ impl Ending<'_> {
     }
 
     fn refused(&self, problem: &Problem) -> Error {
-        let mut response = problem.to_response(self.path, self.id.as_str());
+        let mut response = problem.to_response(self.base, self.path, self.id.as_str());
         self.mark(&mut response);
         InternalError::from_response("refused", response).into()
     }

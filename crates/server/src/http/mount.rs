@@ -2,8 +2,6 @@
 //! say so (`X-Forwarded-Prefix`). Routes know nothing of it: it is taken off before they are looked for, and is put back
 //! where an answer names a path.
 
-use std::borrow::Cow;
-
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,9 +13,6 @@ use upsert_settings::{BasePath, TrustedProxies};
 
 use crate::net::connections::Guest;
 use crate::state::State;
-
-/// How a problem document names the path of its request.
-const INSTANCE: &str = "\"instance\":\"";
 
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
@@ -56,16 +51,6 @@ pub(crate) fn lead_back(headers: &mut HeaderMap, base: &BasePath) {
     if let Some(Ok(value)) = own.map(|path| HeaderValue::try_from(base.at(path))) {
         headers.insert(header::LOCATION, value);
     }
-}
-
-/// A problem document as its sender sees the path in it, where it was written without: it may be one that is kept.
-pub(crate) fn problem_below<'d>(document: &'d str, base: &BasePath) -> Cow<'d, str> {
-    if base.is_empty() {
-        return document.into();
-    }
-    // It stands before whatever a sender or a vendor may have put in.
-    let led = format!("{INSTANCE}{}/", base.as_str());
-    document.replacen(&format!("{INSTANCE}/"), &led, 1).into()
 }
 
 fn without(base: &BasePath, uri: &Uri) -> Option<Uri> {

@@ -1,7 +1,9 @@
 //! Refusals on their way out: the application's, with the headers that HTTP adds to them.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use actix_web::body::BoxBody;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
@@ -9,6 +11,7 @@ use actix_web::{HttpResponse, ResponseError};
 use upsert_api::ProblemCode;
 use upsert_app::Refusal;
 use upsert_core::{Problem as Wrong, Word as _};
+use upsert_settings::BasePath;
 
 use crate::http::methods;
 
@@ -57,14 +60,28 @@ impl Problem {
         self
     }
 
-    /// The answer with its document.
-    pub(crate) fn to_response(&self, instance: &str, request_id: &str) -> HttpResponse {
+    /// The answer with its document, to a request for this path below that one.
+    pub(crate) fn to_response(&self, base: &BasePath, path: &str, request_id: &str) -> HttpResponse {
         let mut response = self.error_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
-        response.set_body(actix_web::body::BoxBody::new(
-            self.refusal.document(instance, request_id),
-        ))
+        let document = self.refusal.document(path, request_id);
+        response.set_body(BoxBody::new(below(&document, base).into_owned()))
     }
+}
+
+/// How a problem document begins: with where its code is explained, and with the path of its request further on.
+const PATHS: [&str; 2] = ["\"type\":\"", "\"instance\":\""];
+
+/// A problem document as its reader sees the paths in it, where it was written without: it may be one that is kept.
+pub(crate) fn below<'d>(document: &'d str, base: &BasePath) -> Cow<'d, str> {
+    if base.is_empty() {
+        return document.into();
+    }
+    // They stand before whatever a sender or a vendor may have put in.
+    PATHS.iter().fold(document.into(), |document: Cow<'d, str>, member| {
+        let led = format!("{member}{}/", base.as_str());
+        document.replacen(&format!("{member}/"), &led, 1).into()
+    })
 }
 
 impl From<Refusal> for Problem {

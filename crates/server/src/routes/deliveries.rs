@@ -87,7 +87,8 @@ pub(crate) async fn get_delivery(
     ),
     request_body(content = Option<ReplayOf>, content_type = "application/json", description = "May be absent"),
     responses(
-        (status = 202, description = "Durable; `Location` says how it stands", body = UpsertAnswer),
+        (status = 202, description = "Durable", body = UpsertAnswer,
+            headers(("Location" = String, description = "The upsert: how it stands"), ("Retry-After" = u64, description = "Seconds"))),
         (status = 404, description = "`not_found`: no such delivery, or its customer is gone"),
         (status = 409, description = "`match_key_collision` or `business_key_change`"),
         (status = 422, description = "`validation_failed`: it has not failed, it is another customer's than `customer_id` says, its connection is not configured any more, or the vendor asks for something that is not there"),

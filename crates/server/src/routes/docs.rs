@@ -38,6 +38,8 @@ const PAGE: &str = r#"<!doctype html>
 "#;
 
 /// The API for people.
+///
+/// No key. It loads nothing from elsewhere.
 #[utoipa::path(
     tag = "process",
     responses((status = 200, description = "A page", body = String, content_type = "text/html")),
@@ -76,6 +78,8 @@ const START: &str = r##"window.addEventListener("load", () => {
 "##;
 
 /// A file of the page.
+///
+/// No key.
 #[utoipa::path(
     tag = "process",
     params(("file" = String, Path, description = "Its name")),

@@ -29,7 +29,7 @@ use crate::state::State;
 #[utoipa::path(
     tag = "webhooks",
     params(
-        ("direction" = String, Path, description = "`in` or `out`"),
+        ("direction" = Direction, Path, description = "Which way"),
         InSight<ReadOperations>,
         EventParameters, PageQuery,
     ),
@@ -69,7 +69,7 @@ pub(crate) async fn list_events(
 #[utoipa::path(
     tag = "webhooks",
     params(
-        ("direction" = String, Path, description = "`in` or `out`"),
+        ("direction" = Direction, Path, description = "Which way"),
         ("id" = String, Path, description = "`evt_…`"),
         InSight<ReadOperations>,
     ),
@@ -99,7 +99,7 @@ pub(crate) async fn get_event(
 #[utoipa::path(
     tag = "webhooks",
     params(
-        ("direction" = String, Path, description = "`in` or `out`"),
+        ("direction" = Direction, Path, description = "Which way"),
         ("id" = String, Path, description = "`evt_…`"),
         InSight<WriteOperations>,
     ),
@@ -128,7 +128,7 @@ pub(crate) async fn replay_event(
 #[utoipa::path(
     tag = "webhooks",
     params(
-        ("direction" = String, Path, description = "`in` or `out`"),
+        ("direction" = Direction, Path, description = "Which way"),
         ("id" = String, Path, description = "`evt_…`"),
         InSight<WriteOperations>,
     ),
@@ -157,7 +157,7 @@ pub(crate) async fn discard_event(
 #[utoipa::path(
     tag = "webhooks",
     params(
-        ("direction" = String, Path, description = "`in` or `out`"),
+        ("direction" = Direction, Path, description = "Which way"),
         InSight<WriteOperations>,
     ),
     request_body(content = EventSelectionBody, content_type = "application/json"),
@@ -185,7 +185,7 @@ pub(crate) async fn replay_events(
 #[utoipa::path(
     tag = "webhooks",
     params(
-        ("direction" = String, Path, description = "`in` or `out`"),
+        ("direction" = Direction, Path, description = "Which way"),
         InSight<WriteOperations>,
     ),
     request_body(content = EventSelectionBody, content_type = "application/json"),

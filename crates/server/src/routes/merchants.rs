@@ -67,7 +67,8 @@ pub(crate) async fn list_merchants(
     tag = "merchants",
     params(("id" = String, Path, description = "The merchant's id")),
     responses(
-        (status = 200, description = "The merchant; `ETag` is its generation", body = StoredMerchant),
+        (status = 200, description = "The merchant", body = StoredMerchant,
+            headers(("ETag" = String, description = "Its generation"))),
         (status = 404, description = "`not_found`"),
         (status = 409, description = "`merchant_in_file`"),
     ),
@@ -103,8 +104,10 @@ pub(crate) async fn get_merchant(
         description = "The members of a merchant's file as JSON. A secret is `{ \"value\": \"…\" }`, or a reference that `[server] api_merchants_may_refer_to` allows",
     ),
     responses(
-        (status = 200, description = "It was there before; `ETag` is its generation", body = StoredMerchant),
-        (status = 201, description = "It is new", body = StoredMerchant),
+        (status = 200, description = "It was there before", body = StoredMerchant,
+            headers(("ETag" = String, description = "Its generation"))),
+        (status = 201, description = "It is new", body = StoredMerchant,
+            headers(("ETag" = String, description = "Its generation"))),
         (status = 409, description = "`merchant_in_file`"),
         (status = 412, description = "`precondition_failed`: it has another generation"),
         (status = 422, description = "`validation_failed`: everything that is wrong, by JSON Pointer"),

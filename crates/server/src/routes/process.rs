@@ -8,7 +8,7 @@ use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, Resource, get};
 use tokio::time::timeout;
 
-use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
+use upsert_api::{Alive, LastReading, ProblemCode, Ready, ReadyConfiguration};
 use upsert_app::{Gateway, Refusal};
 use upsert_store::StoreError;
 
@@ -23,6 +23,8 @@ use crate::state::State;
 use crate::telemetry::gauges;
 
 /// The process lives.
+///
+/// No key. It says nothing of what the process can do: that is what `/readyz` is for.
 #[utoipa::path(
     tag = "process",
     responses((status = 200, description = "It does", body = Alive)),
@@ -36,7 +38,9 @@ pub(crate) async fn check_liveness() -> HttpResponse {
 /// A store that answers later than this is as good as away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether requests are welcome: configuration loaded, store reachable, migrations done. Vendors have no say in it.
+/// Whether requests are welcome.
+///
+/// No key. Configuration loaded, store reachable, migrations done. Vendors have no say in it.
 #[utoipa::path(
     tag = "process",
     responses(
@@ -59,12 +63,16 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
         configuration: ReadyConfiguration {
             generation: served.generation,
             merchants: served.directory.in_files(),
-            last_reading: if served.is_stale { "refused" } else { "taken_over" }.to_owned(),
+            last_reading: if served.is_stale {
+                LastReading::Refused
+            } else {
+                LastReading::TakenOver
+            },
         },
         store: "reachable".to_owned(),
         // The store is opened only with its schema up to date.
         migrations: "done".to_owned(),
-        encryption: word(store.encryption(), has_key).to_owned(),
+        encryption: word(store.encryption(), has_key),
     }))
 }
 
@@ -95,7 +103,9 @@ async fn checked(gateway: Gateway, merchants: Arc<MerchantBuilder>) -> Result<()
     Ok(())
 }
 
-/// Metrics in the text format of Prometheus. Not here if they have an address of their own.
+/// Metrics in the text format of Prometheus.
+///
+/// No key. Not here if they have an address of their own.
 #[utoipa::path(
     tag = "process",
     responses(
@@ -128,6 +138,8 @@ async fn rendered(state: &Data<State>) -> HttpResponse {
 }
 
 /// This document.
+///
+/// No key. `servers` says under which path whoever asks sees the gateway.
 #[utoipa::path(
     tag = "process",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
-use upsert_api::{Plan, UpsertAnswer, UpsertProblem, UpsertRequest};
+use upsert_api::{Plan, UpsertAnswer, UpsertProblem, UpsertRefusal, UpsertRequest};
 use upsert_app::{Answer, Caller, UpsertCommand};
 use upsert_core::Priority;
 use upsert_settings::BasePath;
@@ -17,7 +17,7 @@ use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
 use crate::http::mount;
 use crate::http::prefer::Preferences;
-use crate::http::problem::{PROBLEM_JSON, Problem};
+use crate::http::problem::{self, PROBLEM_JSON, Problem};
 use crate::http::query::NoQuery;
 use crate::routes::reply;
 use crate::state::State;
@@ -56,7 +56,8 @@ const ROUTE: &str = "POST /v1/customers";
         (status = 404, description = "`not_found`: no customer has this id"),
         (status = 409, description = "`identity_conflict`, `link_conflict`, `match_key_collision`, `business_key_change`, `idempotency_in_progress`, `erased`",
             headers(("Retry-After" = u64, description = "Seconds, with `idempotency_in_progress`"))),
-        (status = 422, description = "`validation_failed`, `idempotency_key_reused`; `provider_rejected`, with the answer's members beside"),
+        (status = 422, description = "`validation_failed`, `idempotency_key_reused`; `provider_rejected`, with the answer's members beside",
+            body = UpsertRefusal, content_type = "application/problem+json"),
         (status = 502, description = "`provider_failed`, with the answer's members beside",
             body = UpsertProblem, content_type = "application/problem+json"),
     ),
@@ -104,7 +105,7 @@ pub(crate) async fn upsert_customer(
 /// A refusal that is kept says where it was sent to, and is told whoever sees that somewhere else.
 fn below(mut answer: Answer, base: &BasePath) -> Answer {
     if PROBLEM_JSON == answer.content_type {
-        answer.body = mount::problem_below(&answer.body, base).into_owned();
+        answer.body = problem::below(&answer.body, base).into_owned();
     }
     answer
 }

@@ -260,7 +260,7 @@ fn announce(settings: &Settings, running: &Running) {
     }
     match settings.store.encryption_keys.first() {
         Some(first) => {
-            let encryption = word(running.state.gateway.store().encryption(), true);
+            let encryption: &str = word(running.state.gateway.store().encryption(), true).into();
             tracing::info!(key = first.id, encryption, "what is stored is sealed");
         }
         None => tracing::warn!("what is stored is not sealed: no encryption key is set"),

@@ -9,13 +9,17 @@ use actix_web::http::Method;
 use actix_web::web::Bytes;
 use utoipa::PartialSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::info::LicenseBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server, Type,
+    ContentBuilder, Info, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server, Type,
 };
 use utoipa_actix_web::AppExt as _;
+
+use upsert_api::{AuditAction, Direction, EventState, Problem};
 
 use crate::http::documented::Documented;
 use crate::routes;
@@ -30,28 +34,64 @@ pub(crate) fn documented() -> Documented {
     api.info.description =
         Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());
     api.servers = Some(vec![Server::new("/")]);
-    api.info.license = Some(License::new("Apache-2.0"));
+    let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0"));
+    api.info.license = Some(license.build());
+    let tags = TAGS.map(|(name, says)| TagBuilder::new().name(name).description(Some(says)).build());
+    api.tags = Some(tags.to_vec());
     let components = api.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let own = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key")));
     components.add_security_scheme("api_key", own);
-    components
-        .schemas
-        .insert("Problem".to_owned(), upsert_api::Problem::schema());
-    // A filter names it, and no body does.
-    components
-        .schemas
-        .insert("AuditAction".to_owned(), upsert_api::AuditAction::schema());
+    // Paths, queries and what is added below name them, and no body does.
+    for (name, schema) in [
+        ("AuditAction", AuditAction::schema()),
+        ("Direction", Direction::schema()),
+        ("EventState", EventState::schema()),
+        ("Problem", Problem::schema()),
+    ] {
+        components.schemas.insert(name.to_owned(), schema);
+    }
     let mut methods = HashMap::new();
     for (path, item) in &mut api.paths.paths {
         let mut known = Vec::new();
         for (method, operation) in operations(item) {
             known.push(method);
-            complete(operation, path.starts_with("/v1/") && !is_signed(path));
+            let needs_key = path.starts_with("/v1/") && !is_signed(path);
+            operation.operation_id = operation.operation_id.as_deref().map(camel);
+            operation.security = Some(if needs_key { by_key() } else { Vec::new() });
+            complete(operation, needs_key);
         }
         methods.insert(path.clone(), known);
     }
     Documented::new(rendered(&api), methods)
+}
+
+/// What the routes are about, and the events that go out.
+const TAGS: [(&str, &str); 8] = [
+    ("customers", "Creating, changing, reading and erasing customers"),
+    ("upserts", "What became of an upsert"),
+    ("deliveries", "What goes to vendors, and dead letters"),
+    ("operations", "Connections, what needs attention, and who did what"),
+    ("webhooks", "Events that come in and that go out"),
+    ("merchants", "Merchants in the store"),
+    ("process", "The gateway itself"),
+    ("events", "What merchants' own systems are told, by webhooks"),
+];
+
+/// Either of the two.
+fn by_key() -> Vec<SecurityRequirement> {
+    let either = ["bearer", "api_key"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
+    either.to_vec()
+}
+
+/// `upsert_customer` as `upsertCustomer`: what generated clients call a method.
+fn camel(snake: &str) -> String {
+    let mut parts = snake.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |camel, part| {
+        let (head, tail) = part.split_at(part.len().min(1));
+        camel + &head.to_ascii_uppercase() + tail
+    })
 }
 
 /// Events that come in prove who sent them by their signature.
@@ -78,15 +118,16 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
+/// What any route may answer.
+const ANY: [(&str, &str); 2] = [("400", "`invalid_header`"), ("406", "`not_acceptable`")];
 /// What any route with a key may answer.
-const WITH_A_KEY: [(&str, &str); 7] = [
+const WITH_A_KEY: [(&str, &str); 6] = [
     (
         "400",
         "`malformed_json`, `merchant_required`, `invalid_header`, `invalid_query`",
     ),
     ("401", "`unauthenticated`"),
     ("403", "`scope_missing`, `merchant_forbidden`"),
-    ("406", "`not_acceptable`"),
     ("429", "`rate_limited`"),
     ("500", "`internal`"),
     ("503", "`overloaded`, `shutting_down`"),
@@ -108,13 +149,9 @@ fn complete(operation: &mut Operation, needs_key: bool) {
         }
     };
     if needs_key {
-        operation.security = Some(
-            ["bearer", "api_key"]
-                .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
-                .to_vec(),
-        );
         add(&WITH_A_KEY);
     }
+    add(&ANY);
     let takes_json = |body: &RefOr<RequestBody>| match body {
         RefOr::T(body) => body.content.contains_key("application/json"),
         RefOr::Ref(_) => false,
@@ -166,4 +203,15 @@ fn header(description: &str) -> utoipa::openapi::Header {
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .description(Some(description))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_called_by_a_verb_in_one_word() {
+        let names = ["upsert_customer", "get_docs_file", "list", "_a_b"].map(camel);
+        assert_eq!(names, ["upsertCustomer", "getDocsFile", "list", "AB"]);
+    }
 }

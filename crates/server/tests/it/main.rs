@@ -17,6 +17,8 @@ mod cors;
 mod covered;
 mod drain;
 mod encryption;
+mod explained;
+mod generators;
 mod headers;
 mod incidents;
 mod ledger;

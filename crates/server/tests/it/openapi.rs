@@ -72,7 +72,7 @@ async fn every_reference_leads_somewhere_and_every_answer_carries_its_request_id
     served.running.stop().await;
 }
 
-fn collect<'a>(json: &'a Json, references: &mut Vec<&'a str>) {
+pub(crate) fn collect<'a>(json: &'a Json, references: &mut Vec<&'a str>) {
     match json {
         Json::Object(members) => {
             references.extend(members.get("$ref").and_then(Json::as_str));
@@ -113,85 +113,4 @@ async fn the_request_has_every_field_of_a_customer_and_the_document_every_code()
         );
     }
     served.running.stop().await;
-}
-
-#[tokio::test]
-async fn generators_of_clients_find_what_they_need() {
-    let served = ConfigSnapshot::start().await;
-    let (_, document) = read(served.get("/openapi.json", "")).await;
-    assert_eq!(document["info"]["license"]["identifier"], "Apache-2.0");
-    assert_eq!(document["servers"][0]["url"], "/");
-    let named = |member: &str| {
-        let all = document[member].as_array().unwrap().iter();
-        all.map(|tag| tag["name"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
-    };
-    let (mut ids, mut tags) = (Vec::new(), Vec::new());
-    for member in ["paths", "webhooks"] {
-        for item in document[member].as_object().unwrap().values() {
-            for operation in item.as_object().unwrap().values() {
-                let id = operation["operationId"].as_str().unwrap();
-                assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
-                ids.push(id.to_owned());
-                assert!(operation["security"].is_array(), "{id}");
-                tags.extend(
-                    operation["tags"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .map(|tag| tag.as_str().unwrap().to_owned()),
-                );
-            }
-        }
-    }
-    let count = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "an operation's id is its own");
-    for id in ["upsertCustomer", "planUpsert", "listDeliveries", "onCustomerUpserted"] {
-        assert!(ids.iter().any(|known| known == id), "{id}: {ids:?}");
-    }
-    let mut declared = named("tags");
-    declared.sort();
-    tags.sort();
-    tags.dedup();
-    assert_eq!(tags, declared);
-    assert_eq!(
-        document["webhooks"].as_object().unwrap().len(),
-        upsert_core::EventKind::ALL.len()
-    );
-    let schemas = document["components"]["schemas"].as_object().unwrap();
-    let mut references = Vec::new();
-    collect(&document, &mut references);
-    for name in schemas.keys() {
-        let used = references
-            .iter()
-            .any(|reference| reference.ends_with(&format!("/{name}")));
-        assert!(used, "{name} is used nowhere");
-    }
-    assert!(
-        !schemas.contains_key("Configuration"),
-        "generators have a class of that name"
-    );
-    references_stand_alone(&document);
-    served.running.stop().await;
-}
-
-fn references_stand_alone(json: &Json) {
-    match json {
-        Json::Object(members) => {
-            for combined in ["oneOf", "anyOf", "allOf"] {
-                let parts = members.get(combined).and_then(Json::as_array).into_iter().flatten();
-                for part in parts
-                    .filter_map(Json::as_object)
-                    .filter(|part| part.contains_key("$ref"))
-                {
-                    assert_eq!(part.len(), 1, "{part:?}");
-                }
-            }
-            members.values().for_each(references_stand_alone);
-        }
-        Json::Array(items) => items.iter().for_each(references_stand_alone),
-        _ => {}
-    }
 }

@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     AuditCheck, AuditEntry, AuditFault, AuditMark, AuditMisfit, Configuration, ConfigurationChange,
-    ConfigurationGeneration, ConfigurationLine, ConfigurationProblem, DeliveriesDone, EventsDone, FailedUpsert,
-    FieldMap, Form, ListedMerchant, ListedUpsert, Logs, Plan, PlanAction, PlanRefusal, PlannedConnection, Problem,
-    ProblemCode, Provider, Ready, ReadyConfiguration, Refused, RefusedDelivery, RefusedEvents, StoredMerchant, Through,
-    UpsertAnswer, UpsertProblem, UpsertState, VendorProblem, VendorRefusal, WebhookProblem,
+    ConfigurationGeneration, ConfigurationLine, ConfigurationProblem, DeliveriesDone, Encryption, EventsDone,
+    FailedUpsert, FieldMap, Form, LastReading, ListedMerchant, ListedUpsert, Logs, Plan, PlanAction, PlanRefusal,
+    PlannedConnection, Problem, ProblemCode, Provider, Ready, ReadyConfiguration, Refused, RefusedDelivery,
+    RefusedEvents, StoredMerchant, Through, UpsertAnswer, UpsertProblem, UpsertState, VendorProblem, VendorRefusal,
+    WebhookProblem,
 };
 
 pub(crate) fn upsert_answer() -> UpsertAnswer {
@@ -95,7 +96,7 @@ pub(crate) fn plan() -> Plan {
 
 pub(crate) fn problem() -> Problem {
     Problem {
-        r#type: open("https://upsert-gateway.example/problems/match_key_collision"),
+        r#type: open("/problems/match_key_collision"),
         title: open("A vendor would take the customer for another one"),
         status: 409,
         code: ProblemCode::MatchKeyCollision,
@@ -263,11 +264,11 @@ pub(crate) fn ready() -> Ready {
         configuration: ReadyConfiguration {
             generation: 3,
             merchants: 2,
-            last_reading: open("taken_over"),
+            last_reading: LastReading::TakenOver,
         },
         store: open("reachable"),
         migrations: open("done"),
-        encryption: open("off"),
+        encryption: Encryption::Off,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What generators of clients need of the document beyond the routes' own annotations.
+//! What the routes' own annotations cannot say yet, and generators of clients need.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -6,79 +6,17 @@ use upsert_core::{EventKind, Word as _};
 
 const SCHEMAS: &str = "/components/schemas";
 
-/// What the routes are about.
-const TAGS: [(&str, &str); 7] = [
-    ("customers", "Creating, changing, reading and erasing customers"),
-    ("upserts", "What became of an upsert"),
-    ("deliveries", "What goes to vendors, and dead letters"),
-    ("operations", "Connections, what needs attention, and who did what"),
-    ("webhooks", "Events that come in and that go out"),
-    ("merchants", "Merchants in the store"),
-    ("process", "The gateway itself"),
-];
-
-/// A class of this name is a generator's own in some languages.
-const SHADOWING: [(&str, &str); 1] = [("Configuration", "EffectiveConfiguration")];
-
 /// The document as it is served.
 pub(super) fn finish(mut document: Json) -> Json {
-    document["info"]["license"]["identifier"] = json!("Apache-2.0");
-    document["tags"] = TAGS
-        .iter()
-        .map(|(name, description)| json!({ "name": name, "description": description }))
-        .collect();
-    for (old, new) in SHADOWING {
-        rename(&mut document, old, new);
-    }
     name_items_of_pages(&mut document);
     references_alone(&mut document);
-    for_each_operation(&mut document, |operation| {
-        if let Some(Json::String(id)) = operation.get_mut("operationId") {
-            *id = camel(id);
-        }
-        operation.entry("security").or_insert_with(|| json!([]));
-    });
-    document["webhooks"] = webhooks();
+    close_combinations(&mut document);
+    tell_of_webhooks(&mut document);
     document
-}
-
-fn for_each_operation(document: &mut Json, mut act: impl FnMut(&mut Map<String, Json>)) {
-    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    for item in paths {
-        let operations = item.as_object_mut().into_iter().flat_map(Map::values_mut);
-        operations.filter_map(Json::as_object_mut).for_each(&mut act);
-    }
-}
-
-/// `upsert_customer` as `upsertCustomer`.
-fn camel(snake: &str) -> String {
-    let mut parts = snake.split('_');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |camel, part| {
-        let (head, tail) = part.split_at(part.len().min(1));
-        camel + &head.to_ascii_uppercase() + tail
-    })
 }
 
 fn reference(name: &str) -> Json {
     json!({ "$ref": format!("#{SCHEMAS}/{name}") })
-}
-
-fn rename(document: &mut Json, old: &str, new: &str) {
-    let schemas = document.pointer_mut(SCHEMAS).and_then(Json::as_object_mut);
-    if let Some(schemas) = schemas
-        && let Some(schema) = schemas.remove(old)
-    {
-        schemas.insert(new.to_owned(), schema);
-    }
-    let (old, new) = (reference(old)["$ref"].take(), reference(new)["$ref"].take());
-    each(document, &mut |json| {
-        if let Some(name) = json.get_mut("$ref")
-            && *name == old
-        {
-            name.clone_from(&new);
-        }
-    });
 }
 
 /// A page has its items' schema written out, which makes a class of its own of each.
@@ -126,13 +64,69 @@ fn each(json: &mut Json, act: &mut impl FnMut(&mut Json)) {
     }
 }
 
-/// Events that go out, by their kind.
-fn webhooks() -> Json {
-    let kinds = EventKind::all();
-    kinds
-        .map(|kind| (kind.as_str().to_owned(), json!({ "post": told(kind) })))
-        .collect::<Map<_, _>>()
-        .into()
+/// A part that knows no other members than its own would refuse those of the parts beside it: it stands there in the open, and
+/// the whole is closed. What nothing refers to any more is left out.
+fn close_combinations(document: &mut Json) {
+    let schemas = document
+        .pointer(SCHEMAS)
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
+    let mut opened = Vec::new();
+    each(document, &mut |json| {
+        let Some(whole) = json.as_object_mut() else { return };
+        let mut is_closed = false;
+        for part in whole
+            .get_mut("allOf")
+            .and_then(Json::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            let name = part["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+            let named = name.and_then(|name| Some((name.to_owned(), schemas.get(name)?)));
+            if let Some((name, schema)) = named.filter(|(_, schema)| schema["additionalProperties"] == false) {
+                *part = schema.clone();
+                opened.push(name);
+            }
+            if part["additionalProperties"] == false {
+                part.as_object_mut().map(|part| part.remove("additionalProperties"));
+                is_closed = true;
+            }
+        }
+        if is_closed {
+            whole.insert("unevaluatedProperties".to_owned(), json!(false));
+        }
+    });
+    opened.retain(|name| !refers_to(document, &reference(name)["$ref"]));
+    if let Some(schemas) = document.pointer_mut(SCHEMAS).and_then(Json::as_object_mut) {
+        schemas.retain(|name, _| !opened.contains(name));
+    }
+}
+
+fn refers_to(json: &Json, reference: &Json) -> bool {
+    match json {
+        Json::Object(members) => {
+            members.get("$ref") == Some(reference) || members.values().any(|member| refers_to(member, reference))
+        }
+        Json::Array(items) => items.iter().any(|item| refers_to(item, reference)),
+        _ => false,
+    }
+}
+
+/// Events that go out, by their kind. Each is referred to: some generators make clients of what stands there itself, as if the
+/// gateway were asked that way, and clients for Python that cannot be loaded.
+fn tell_of_webhooks(document: &mut Json) {
+    let (mut webhooks, mut items) = (Map::new(), Map::new());
+    for kind in EventKind::all() {
+        let name = kind.as_str().replace('.', "_");
+        webhooks.insert(
+            kind.as_str().to_owned(),
+            json!({ "$ref": format!("#/components/pathItems/{name}") }),
+        );
+        items.insert(name, json!({ "post": told(kind) }));
+    }
+    document["webhooks"] = webhooks.into();
+    document["components"]["pathItems"] = items.into();
 }
 
 fn told(kind: EventKind) -> Json {
@@ -147,8 +141,8 @@ fn told(kind: EventKind) -> Json {
     let ids = json!({ "type": "object", "description": "With `payload = \"ids\"`", "additionalProperties": { "type": ["string", "null"] } });
     let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": { "type": "string" } });
     json!({
-        "operationId": format!("on{}", camel(&format!("_{}", kind.as_str().replace('.', "_")))),
-        "tags": ["webhooks"],
+        "operationId": format!("tell{kind:?}"),
+        "tags": ["events"],
         "summary": summary,
         "description": "Sent to the merchant's endpoints that ask for it, signed as Standard Webhooks asks, at least once.",
         "security": [],
@@ -182,17 +176,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_is_called_by_a_verb_in_one_word() {
-        let names = ["upsert_customer", "get_docs_file", "list", "_a_b"].map(camel);
-        assert_eq!(names, ["upsertCustomer", "getDocsFile", "list", "AB"]);
-    }
-
-    #[test]
     fn a_reference_in_a_choice_stands_alone_and_its_words_are_those_of_the_whole() {
         let described = json!({ "$ref": "#/x", "description": "One." });
         let mut schema = json!({ "properties": { "a": { "oneOf": [described, { "type": "null" }] }, "b": described } });
         references_alone(&mut schema);
         let whole = json!({ "oneOf": [{ "$ref": "#/x" }, { "type": "null" }], "description": "One." });
         assert_eq!(schema, json!({ "properties": { "a": whole, "b": described } }));
+    }
+
+    #[test]
+    fn a_closed_part_is_opened_and_closes_the_whole_and_is_left_out_where_it_stood_for_nothing_else() {
+        let closed = json!({ "properties": { "a": {} }, "additionalProperties": false });
+        let combined = json!({ "allOf": [{ "$ref": "#/components/schemas/Part" }, { "properties": { "b": {} } }] });
+        let mut document = json!({ "components": { "schemas": { "Part": closed, "Whole": combined } } });
+        close_combinations(&mut document);
+        let whole = json!({ "allOf": [{ "properties": { "a": {} } }, { "properties": { "b": {} } }], "unevaluatedProperties": false });
+        assert_eq!(document, json!({ "components": { "schemas": { "Whole": whole } } }));
+
+        let used = json!({ "$ref": "#/components/schemas/Part" });
+        let mut document = json!({ "components": { "schemas": { "Part": closed, "Whole": combined, "Other": used } } });
+        close_combinations(&mut document);
+        assert_eq!(document["components"]["schemas"]["Part"], closed);
+        assert_eq!(document["components"]["schemas"]["Whole"], whole);
     }
 }
