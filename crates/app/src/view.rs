@@ -6,4 +6,5 @@ pub(crate) mod customer;
 pub(crate) mod delivery;
 pub(crate) mod erasure;
 pub(crate) mod event;
+pub(crate) mod trial;
 pub(crate) mod webhooks;

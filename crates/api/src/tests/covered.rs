@@ -72,6 +72,9 @@ fn of_deliveries() -> Vec<Case> {
         case("Differs", &filled::differs(), Stays::default()),
         case("Warning", &filled::warning(), stays::of_warning()),
         case("Cause", &filled::cause(), stays::of_cause()),
+        case("Trial", &filled::trial(), stays::of_trial()),
+        case("TriedConnection", &filled::tried_connection(), stays::of_tried()),
+        case("ResumedConnection", &filled::resumed_connection(), stays::of_resumed()),
     ]
 }
 

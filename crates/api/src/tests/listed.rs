@@ -126,6 +126,8 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
     };
     vec![
         ("Connection", trip(&filled::connection())),
+        ("TriedConnection", trip(&filled::tried_connection())),
+        ("ResumedConnection", trip(&filled::resumed_connection())),
         ("Webhooks", trip(&filled::webhooks())),
         ("AttentionPage", trip(&filled::attention_page())),
         ("AuditEntry", trip(&filled::audit_entry())),
