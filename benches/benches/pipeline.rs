@@ -163,6 +163,7 @@ fn answers(criterion: &mut Criterion) {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        is_trial: false,
         in_line: InLine::default(),
         exchange: Exchange::default(),
     };

@@ -133,6 +133,7 @@ impl House {
             traceparent: None,
             priority: Priority::Interactive,
             is_counted: false,
+            is_trial: false,
             in_line: InLine::default(),
             exchange: Exchange::default(),
         };

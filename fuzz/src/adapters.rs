@@ -118,6 +118,7 @@ fn context() -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        is_trial: false,
         in_line: InLine::default(),
         exchange: Exchange::default(),
     }

@@ -241,3 +241,48 @@ async fn no_page_is_wider_than_a_phone_and_none_complains_in_dark_or_light() {
     }
     browser.assert_clean().await;
 }
+
+#[tokio::test]
+async fn a_try_shows_the_vendors_next_real_answer_and_when_it_is_back_what_waits_drains_before_ones_eyes() {
+    const WAITING: usize = 400;
+    let world = World::with(Plan {
+        only: vec!["rotor"],
+        rotor: "breaker = { open_for = \"1h\" }\nrate_limit = { per_second = 60, burst = 60 }".to_owned(),
+        is_one_process: true,
+        ..Plan::default()
+    })
+    .await;
+    let browser = signed_in(&world, KEY).await.patient_for(LIVE);
+    let down = Answer::new(503).body("<html>down for maintenance</html>".to_owned());
+    world.rotor.faults().set(vec![Fault::always(Effect::Answer(down))]);
+    for number in 0..WAITING {
+        let body =
+            json!({ "reference": format!("W{number}"), "given_name": "Ann", "phone": format!("2025550{number:03}") });
+        world.upsert_with(&body, &[("prefer", "respond-async")]).await;
+    }
+    browser.wait_for_text("acme / rotor down for", LIVE).await;
+    browser.click_text("Try now").await;
+    browser.wait_for_text("the vendor fails (503", PATIENCE).await;
+    browser.wait_for_text("down for maintenance", PATIENCE).await;
+    assert_eq!(browser.path().await, "/ops/connections/acme/rotor");
+    browser.wait_for_text("400 waiting", PATIENCE).await;
+
+    world.rotor.faults().clear();
+    browser.click_text("Try now").await;
+    browser
+        .wait_for_text("the vendor took the delivery that waited longest", PATIENCE)
+        .await;
+    browser.wait_for_text("What waits is going out", LIVE).await;
+    let first: usize = left(&browser).await;
+    assert!(first < WAITING, "{first}");
+    browser.wait_gone("What waits is going out").await;
+    assert_eq!(world.rotor.records().len(), WAITING);
+    browser.assert_clean().await;
+}
+
+/// The count that stands in the live part.
+async fn left(browser: &Browser) -> usize {
+    let text = browser.text("#draining").await;
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}

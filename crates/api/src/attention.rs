@@ -150,6 +150,8 @@ pub enum AttentionCode {
 #[strum(serialize_all = "snake_case")]
 #[schema(as = AttentionAction)]
 pub enum Action {
+    /// Call the vendor once, now, and see what it answers.
+    Try,
     /// Let the connection go on.
     Resume,
     /// Look at what waits or has failed.

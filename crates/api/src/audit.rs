@@ -34,6 +34,10 @@ pub enum AuditAction {
     #[serde(rename = "connection.resume")]
     #[strum(serialize = "connection.resume")]
     ConnectionResume,
+    /// A connection was tried by hand: one call went to its vendor.
+    #[serde(rename = "connection.try")]
+    #[strum(serialize = "connection.try")]
+    ConnectionTry,
     /// It was forgotten which record of a vendor a customer is.
     #[serde(rename = "customer.unlink")]
     #[strum(serialize = "customer.unlink")]

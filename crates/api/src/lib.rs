@@ -25,6 +25,7 @@ mod process;
 mod provider;
 mod selection;
 mod states;
+mod trial;
 mod upsert;
 mod vendor;
 mod webhooks;
@@ -71,6 +72,7 @@ pub use states::{
     BreakerState, ConnectionState, DeliveryState, Direction, EndpointState, EventResult, IncomingState, LinkState,
     OutgoingState, Through, UpsertState,
 };
+pub use trial::{ResumedConnection, Trial, TrialCall, TrialFollows, TrialOutcome, TriedConnection};
 pub use upsert::{AnyEvent, BatchAnswer, BatchLine, ListedUpsert, RefusedLine, TakenLine, UpsertAnswer, UpsertRequest};
 pub use vendor::{VendorCustomer, VendorCustomerPage};
 pub use webhooks::{DisabledBy, Endpoint, EndpointTest, Intake, Source, TakenEvent, Webhooks};

@@ -58,6 +58,8 @@ codes! {
     BusinessKeyChange = 409, "A vendor cannot change the key that the customer was made with";
     IdempotencyInProgress = 409, "A request with this key is still being answered";
     Erased = 409, "The person was erased";
+    ConnectionPaused = 409, "The connection is paused by hand";
+    NothingToTry = 409, "There is nothing to call the vendor with";
     MerchantInFile = 409, "A file has the merchant";
     PreconditionFailed = 412, "It is not as the request expects";
     BodyTooLarge = 413, "The body is too large";

@@ -8,11 +8,14 @@ pub(crate) mod hand_over;
 pub(crate) mod late;
 pub(crate) mod log;
 pub(crate) mod pause;
+pub(crate) mod probe;
+pub(crate) mod reads;
 pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod scheduler;
 pub(crate) mod settle;
 pub(crate) mod successors;
+pub(crate) mod trial;
 pub(crate) mod work;
 pub(crate) mod worker;
 

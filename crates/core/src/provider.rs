@@ -311,6 +311,9 @@ pub struct CallContext {
     pub priority: Priority,
     /// Whether it is counted among the day's calls already, and within their limit.
     pub is_counted: bool,
+    /// Whether somebody wants to know what the vendor says now: neither an open breaker nor what the vendor said of waiting holds
+    /// it back. Our own limits do.
+    pub is_trial: bool,
     /// Whether it still waits for its turn: of a call that is dropped then, nothing has gone out.
     pub in_line: InLine,
     /// Where the adapter says what went over the wire.

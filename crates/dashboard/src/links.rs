@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use upsert_api::{
-    Attention, AttentionCode, Cause, DeliveryFilter, DeliveryState, IncidentFilter, IncomingFilter, IncomingState,
-    MASK, OutgoingFilter, OutgoingState, Subject, Texts,
+    Action, Attention, AttentionCode, Cause, DeliveryFilter, DeliveryState, IncidentFilter, IncomingFilter,
+    IncomingState, MASK, OutgoingFilter, OutgoingState, Subject, Texts,
 };
 
 use crate::query::address;
@@ -134,6 +134,13 @@ pub(crate) fn look_into(of: &Attention) -> Option<(&'static str, String)> {
     })
 }
 
+/// Where one call now is asked for; none: that is of no use.
+pub(crate) fn to_try(of: &Attention) -> Option<String> {
+    let may_be_tried = of.subject == Subject::Connection && of.actions.contains(&Action::Try);
+    let merchant = of.merchant_id.as_deref().filter(|_| may_be_tried)?;
+    Some(format!("{}/try", connection(merchant, &of.name)))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -194,6 +201,16 @@ mod tests {
         assert!(address.ends_with("&state=pending%2Cretrying%2Cwaiting"), "{address}");
         of.subject = Subject::Endpoint;
         assert_eq!(look_into(&of), None);
+    }
+
+    #[test]
+    fn a_card_has_a_button_for_a_call_where_one_may_help() {
+        let mut of = of_connection();
+        assert_eq!(to_try(&of), None);
+        of.actions = vec![Action::Try, Action::List];
+        assert_eq!(to_try(&of).as_deref(), Some("/ops/connections/acme/crm/try"));
+        of.subject = Subject::Endpoint;
+        assert_eq!(to_try(&of), None);
     }
 
     #[test]

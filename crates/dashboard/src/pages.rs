@@ -52,6 +52,7 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
         .service(connection::live)
         .service(connection::pause)
         .service(connection::resume)
+        .service(connection::try_now)
         .service(deliveries::list)
         // Before the page of one: these are no ids.
         .service(many_deliveries::confirm)

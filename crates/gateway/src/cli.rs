@@ -56,7 +56,7 @@ enum Command {
     Status(status::StatusArguments),
     /// Deliveries at a running gateway: list, show, replay, discard
     Deliveries(deliveries::DeliveriesArguments),
-    /// Connections of a running gateway: list, pause, resume
+    /// Connections of a running gateway: list, pause, resume, try
     Connections(connections::ConnectionsArguments),
     /// Who is told of events by a running gateway: list, enable, test
     Endpoints(endpoints::EndpointsArguments),

@@ -9,18 +9,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use upsert_api::BreakerState;
-use upsert_core::{CallContext, Clock, ErrorKind, ProviderError, WaitingFor};
+use upsert_core::{CallContext, Clock, ProviderError, WaitingFor};
 
 use crate::layer::{Answer, Layer};
-use crate::retry::advised_wait;
 use crate::settings::{BreakerPolicy, ConnectionNames};
 use crate::sliding_count::SlidingCount;
+use crate::verdict::{LONGEST_WAIT, Verdict};
 
 /// The open time doubles with each probe that fails, up to eight times the configured one.
 const MOST_DOUBLINGS: u32 = 3;
-
-/// The longest Retry-After that is obeyed.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Nothing is told to be waited for longer, however far another process's clock is apart.
 const LONGEST_TOLD: Duration = Duration::from_hours(27);
@@ -51,6 +48,8 @@ struct Circuit {
     in_a_row: u32,
     /// None: it was up the last time.
     failing: Option<Failing>,
+    /// Nobody is asked for a probe once more before this.
+    next_wish: Option<Instant>,
 }
 
 /// A vendor that has not been up for a while.
@@ -68,34 +67,6 @@ enum State {
     HalfOpen { probing: bool },
 }
 
-/// What a call says about the vendor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Nothing: it was dropped, was never sent, or nobody can tell.
-    Nothing,
-    /// It is up.
-    Up,
-    /// It is not.
-    Fault { retry_after: Option<Duration> },
-}
-
-impl Verdict {
-    fn on<T>(result: &Result<T, ProviderError>) -> Self {
-        let Err(error) = result else { return Self::Up };
-        let held_by_us = !error.sent && error.held.is_some();
-        match error.kind {
-            _ if held_by_us => Self::Nothing,
-            ErrorKind::Transient => Self::Fault {
-                retry_after: advised_wait(error).map(|wait| wait.min(LONGEST_WAIT)),
-            },
-            // Neither a sign of health nor an outage.
-            ErrorKind::BrokenContract => Self::Nothing,
-            _ if !error.sent => Self::Nothing,
-            _ => Self::Up,
-        }
-    }
-}
-
 impl Breaker {
     /// Closed, with an empty window.
     pub fn new(policy: BreakerPolicy, names: ConnectionNames, clock: Arc<dyn Clock>) -> Self {
@@ -107,6 +78,7 @@ impl Breaker {
             count: SlidingCount::new(policy.window, Instant::now()),
             in_a_row: 0,
             failing: None,
+            next_wish: None,
         };
         Self {
             policy,
@@ -128,13 +100,19 @@ impl Breaker {
         self.openings.subscribe()
     }
 
-    /// Another process has found that the vendor fails. Whoever has found out anything of its own goes by that.
+    /// Another process has found that the vendor fails. Whoever has found out anything of its own goes by that, as long as it
+    /// lasts: whose open time is over need not find out once more.
     pub fn hear_of_opening(&self, until: Timestamp) {
         let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
         let mut circuit = self.circuit();
         // Further ahead than that was told by a clock that was wrong.
         let is_credible = !left.is_zero() && left <= LONGEST_TOLD;
-        if !is_credible || !matches!(circuit.state, State::Closed) {
+        let knows_itself = match circuit.state {
+            State::Closed => false,
+            State::Open { until } => until > Instant::now(),
+            State::HalfOpen { .. } => true,
+        };
+        if !is_credible || knows_itself {
             return;
         }
         let until = Instant::now() + left.min(LONGEST_WAIT);
@@ -148,6 +126,33 @@ impl Breaker {
             connection,
             "breaker open: another gateway says that the vendor fails"
         );
+    }
+
+    /// Another process has found that the vendor is back. A probe of this one that is under way has its own say.
+    pub(crate) fn hear_of_closing(&self) {
+        let mut circuit = self.circuit();
+        if matches!(circuit.state, State::Open { .. } | State::HalfOpen { probing: false }) {
+            circuit.failing = None;
+            self.close(&mut circuit);
+        }
+    }
+
+    /// Whether it is time for a probe, should nobody's call make one; it is said once an open time, whatever comes of it. For
+    /// how long nobody else need make one then.
+    pub(crate) fn wants_probe(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let mut circuit = self.circuit();
+        let may_go = match circuit.state {
+            State::Open { until } => until <= now,
+            State::HalfOpen { probing } => !probing,
+            State::Closed => false,
+        };
+        if !may_go || circuit.next_wish.is_some_and(|next| next > now) {
+            return None;
+        }
+        let open_for = self.open_for(circuit.failed_probes);
+        circuit.next_wish = Some(now + open_for);
+        Some(open_for)
     }
 
     /// Whoever named a time until which nothing is to go is not to be waited for any more: one call finds out whether the
@@ -209,12 +214,20 @@ impl Breaker {
         }
     }
 
-    fn admit(&self, now: Instant) -> Result<Pass<'_>, ProviderError> {
+    /// `is_trial`: somebody wants to know now, and need not wait until the open time is over. Of a probe that is under way the
+    /// answer is known soon enough.
+    fn admit(&self, is_trial: bool, now: Instant) -> Result<Pass<'_>, ProviderError> {
         let mut circuit = self.circuit();
+        let mut opens_again = None;
         let probe = match circuit.state {
             State::Closed => false,
-            State::Open { until } if until > now => return Err(held(until - now)),
-            State::HalfOpen { probing: true } => return Err(held(self.policy.open_for)),
+            State::Open { until } if until > now && !is_trial => return Err(held(until - now)),
+            State::Open { until } if until > now => {
+                opens_again = Some(until);
+                circuit.turn(State::HalfOpen { probing: true });
+                true
+            }
+            State::HalfOpen { probing: true } => return Err(held_by_probe(self.policy.open_for)),
             State::Open { .. } | State::HalfOpen { probing: false } => {
                 circuit.turn(State::HalfOpen { probing: true });
                 true
@@ -225,6 +238,8 @@ impl Breaker {
             breaker: self,
             era,
             probe,
+            is_trial,
+            opens_again,
             verdict: Verdict::Nothing,
             vendor_status: None,
         })
@@ -247,7 +262,12 @@ impl Breaker {
         }
         circuit.note(pass, self.clock.now());
         match (pass.probe, pass.verdict) {
-            (true, Verdict::Nothing) => circuit.state = State::HalfOpen { probing: false },
+            (true, Verdict::Nothing) => {
+                circuit.state = match pass.opens_again {
+                    Some(until) => State::Open { until },
+                    None => State::HalfOpen { probing: false },
+                };
+            }
             (false, Verdict::Nothing) => {}
             (true, Verdict::Up) => self.close(&mut circuit),
             (false, Verdict::Up) => {
@@ -255,7 +275,10 @@ impl Breaker {
                 circuit.count.add(now, 1, 0);
             }
             (true, Verdict::Fault { .. }) => {
-                circuit.failed_probes = circuit.failed_probes.saturating_add(1);
+                // However often somebody asks: what goes by itself does not come the more seldom for it.
+                if !pass.is_trial {
+                    circuit.failed_probes = circuit.failed_probes.saturating_add(1);
+                }
                 self.open(&mut circuit, now);
             }
             (false, Verdict::Fault { .. }) => {
@@ -275,8 +298,7 @@ impl Breaker {
     }
 
     fn open(&self, circuit: &mut Circuit, now: Instant) {
-        let longer = 1 << circuit.failed_probes.min(MOST_DOUBLINGS);
-        let ours = now + self.policy.open_for.saturating_mul(longer);
+        let ours = now + self.open_for(circuit.failed_probes);
         let until = circuit.not_before.map_or(ours, |named| named.max(ours));
         circuit.turn(State::Open { until });
         circuit.count.clear();
@@ -293,6 +315,12 @@ impl Breaker {
         );
         let open_for = SignedDuration::try_from(until - now).unwrap_or(SignedDuration::ZERO);
         self.openings.send_replace(self.clock.now().checked_add(open_for).ok());
+    }
+
+    /// How long it is open after so many probes that failed in a row.
+    fn open_for(&self, failed_probes: u32) -> Duration {
+        let longer = 1 << failed_probes.min(MOST_DOUBLINGS);
+        self.policy.open_for.saturating_mul(longer)
     }
 
     fn close(&self, circuit: &mut Circuit) {
@@ -312,10 +340,10 @@ impl Breaker {
 impl Layer for Breaker {
     async fn around<T: Answer>(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
-        let mut pass = self.admit(Instant::now())?;
+        let mut pass = self.admit(context.is_trial, Instant::now())?;
         let result = call.await;
         pass.verdict = Verdict::on(&result);
         pass.vendor_status = result.as_ref().err().and_then(|error| error.vendor_status);
@@ -347,6 +375,9 @@ struct Pass<'a> {
     breaker: &'a Breaker,
     era: u64,
     probe: bool,
+    is_trial: bool,
+    /// Of a trial that went through an open circuit: until when that is open, should nothing come of it.
+    opens_again: Option<Instant>,
     verdict: Verdict,
     vendor_status: Option<u16>,
 }
@@ -357,6 +388,11 @@ impl Drop for Pass<'_> {
     }
 }
 
+fn held_by_probe(left: Duration) -> ProviderError {
+    let detail = "the vendor fails; another call finds out just now whether it is back";
+    ProviderError::held(WaitingFor::Breaker, Some(left), detail)
+}
+
 fn held(left: Duration) -> ProviderError {
     let detail = "the vendor fails; the connection waits until it is back";
     ProviderError::held(WaitingFor::Breaker, Some(left), detail)
@@ -365,61 +401,20 @@ fn held(left: Duration) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use tokio::time::advance;
-    use upsert_core::{RetryAdvice, SystemClock};
+    use upsert_core::SystemClock;
 
     use super::*;
 
-    #[test]
-    fn what_a_call_says_of_its_vendor() {
-        use upsert_core::StateAtVendor::{Unchanged, Unknown};
-        let day = Duration::from_hours(24);
-        let error = |kind, sent, advice, is_held: bool| {
-            let state = if sent { Unknown } else { Unchanged };
-            let mut error = ProviderError::new(kind, state, advice, "a fault");
-            (error.sent, error.held) = (sent, None);
-            if is_held {
-                error.held = ProviderError::held(WaitingFor::RateLimit, None, "held").held;
-            }
-            Err::<(), _>(error)
-        };
-        let (backoff, after) = (RetryAdvice::Backoff, RetryAdvice::After);
-        let fault = |retry_after| Verdict::Fault { retry_after };
-        for (result, verdict) in [
-            (Ok(()), Verdict::Up),
-            (error(ErrorKind::Transient, true, backoff, false), fault(None)),
-            (error(ErrorKind::Transient, false, backoff, false), fault(None)),
-            (error(ErrorKind::Transient, true, backoff, true), fault(None)),
-            (error(ErrorKind::Transient, false, backoff, true), Verdict::Nothing),
-            (
-                error(ErrorKind::Transient, true, after(day / 2), false),
-                fault(Some(day / 2)),
-            ),
-            (
-                error(ErrorKind::Transient, true, after(day * 2), false),
-                fault(Some(day)),
-            ),
-            (error(ErrorKind::BrokenContract, true, backoff, false), Verdict::Nothing),
-            (error(ErrorKind::Rejected, true, RetryAdvice::Never, false), Verdict::Up),
-            (
-                error(ErrorKind::Rejected, false, RetryAdvice::Never, false),
-                Verdict::Nothing,
-            ),
-            (error(ErrorKind::RateLimited, true, after(day), true), Verdict::Up),
-            (error(ErrorKind::RateLimited, false, after(day), true), Verdict::Nothing),
-            (error(ErrorKind::QuotaSpent, true, backoff, false), Verdict::Up),
-            (error(ErrorKind::Unauthorised, true, backoff, false), Verdict::Up),
-        ] {
-            assert_eq!(Verdict::on(&result), verdict, "{result:?}");
-        }
+    fn breaker() -> Breaker {
+        let names = ConnectionNames::new("acme", "crm", "scripted");
+        Breaker::new(BreakerPolicy::default(), names, Arc::new(SystemClock))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_time_that_was_named_is_waited_for_no_longer_once_it_is_lifted_and_an_open_time_of_its_own_is() {
-        let names = ConnectionNames::new("acme", "crm", "scripted");
-        let breaker = || Breaker::new(BreakerPolicy::default(), names.clone(), Arc::new(SystemClock));
         let (named, heard, own) = (breaker(), breaker(), breaker());
         let fault = |breaker: &Breaker, retry_after| {
-            let mut pass = breaker.admit(Instant::now()).unwrap();
+            let mut pass = breaker.admit(false, Instant::now()).unwrap();
             pass.verdict = Verdict::Fault { retry_after };
         };
         for call in 0..BreakerPolicy::default().min_calls.get() {
@@ -443,8 +438,8 @@ mod tests {
         assert!(own.shut_for().is_some());
         for breaker in [&named, &heard] {
             assert_eq!((breaker.shut_for(), breaker.is_closed()), (None, false));
-            let probe = breaker.admit(Instant::now()).unwrap();
-            assert!(breaker.admit(Instant::now()).is_err(), "one call finds out");
+            let probe = breaker.admit(false, Instant::now()).unwrap();
+            assert!(breaker.admit(false, Instant::now()).is_err(), "one call finds out");
             drop(probe);
             // It fails again: for as long as it says itself.
             fault(breaker, None);
@@ -454,8 +449,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_was_let_through_before_is_held_only_while_the_circuit_is_open() {
-        let names = ConnectionNames::new("acme", "crm", "scripted");
-        let breaker = Breaker::new(BreakerPolicy::default(), names, Arc::new(SystemClock));
+        let breaker = breaker();
         assert!(breaker.still_lets_through().is_ok());
         breaker.circuit().state = State::Open {
             until: Instant::now() + Duration::from_secs(15),
@@ -479,10 +473,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_tells_since_when_the_vendor_fails_and_with_what_until_the_vendor_is_up() {
-        let names = ConnectionNames::new("acme", "crm", "scripted");
-        let breaker = Breaker::new(BreakerPolicy::default(), names, Arc::new(SystemClock));
+        let breaker = breaker();
         let ends = |verdict, status| {
-            let mut pass = breaker.admit(Instant::now()).unwrap();
+            let mut pass = breaker.admit(false, Instant::now()).unwrap();
             (pass.verdict, pass.vendor_status) = (verdict, status);
         };
         let told = || {
@@ -550,5 +543,46 @@ mod tests {
         advance(Duration::from_secs(21)).await;
         assert_eq!(breaker.shut_for(), None, "a probe may go");
         assert_eq!(*opened.borrow(), None, "what was heard is not told on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_time_that_is_over_is_begun_anew_by_what_another_process_found() {
+        let breaker = breaker();
+        breaker.hear_of_opening(SystemClock.now() + SignedDuration::from_secs(5));
+        advance(Duration::from_secs(6)).await;
+        assert_eq!(breaker.shut_for(), None);
+        breaker.hear_of_opening(SystemClock.now() + SignedDuration::from_secs(20));
+        assert!(breaker.shut_for() > Some(Duration::from_secs(15)), "its probe failed");
+        breaker.hear_of_closing();
+        assert!(breaker.is_closed() && breaker.snapshot().failing_since.is_none());
+        breaker.hear_of_opening(SystemClock.now() + SignedDuration::from_secs(5));
+        advance(Duration::from_secs(6)).await;
+        let probe = breaker.admit(false, Instant::now()).unwrap();
+        breaker.hear_of_closing();
+        breaker.hear_of_opening(SystemClock.now() + SignedDuration::from_secs(20));
+        assert!(!breaker.is_closed(), "its own probe has its say");
+        drop(probe);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_nobodys_call_makes_is_asked_for_once_an_open_time() {
+        let breaker = breaker();
+        let open_for = BreakerPolicy::default().open_for;
+        assert_eq!(breaker.wants_probe(), None);
+        for _ in 0..BreakerPolicy::default().min_calls.get() {
+            let mut pass = breaker.admit(false, Instant::now()).unwrap();
+            pass.verdict = Verdict::Fault { retry_after: None };
+        }
+        assert_eq!(breaker.wants_probe(), None, "it is open");
+        advance(open_for).await;
+        assert_eq!(breaker.wants_probe(), Some(open_for));
+        assert_eq!(breaker.wants_probe(), None, "it has been said");
+        advance(open_for).await;
+        let mut probe = breaker.admit(false, Instant::now()).unwrap();
+        assert_eq!(breaker.wants_probe(), None, "somebody's call finds out");
+        probe.verdict = Verdict::Fault { retry_after: None };
+        drop(probe);
+        advance(2 * open_for).await;
+        assert_eq!(breaker.wants_probe(), Some(2 * open_for), "a probe has failed");
     }
 }

@@ -30,6 +30,7 @@ mod sliding_count;
 mod stack;
 mod status;
 mod vendor_block;
+mod verdict;
 
 pub use attempt_timeout::AttemptTimeout;
 pub use breaker::Breaker;

@@ -77,6 +77,8 @@ struct Asks {
     priority: Priority,
     /// Among the day's calls already, and within their limit.
     is_counted: bool,
+    /// Whatever the vendor said of waiting.
+    is_trial: bool,
 }
 
 impl Asks {
@@ -84,6 +86,7 @@ impl Asks {
         Self {
             priority,
             is_counted: false,
+            is_trial: false,
         }
     }
 
@@ -91,6 +94,7 @@ impl Asks {
         Self {
             priority: context.priority,
             is_counted: context.is_counted,
+            is_trial: context.is_trial,
         }
     }
 }
@@ -193,11 +197,14 @@ impl RateLimit {
     ) -> Result<bool, ProviderError> {
         let is_probe = match vendor.standing(now, wall) {
             None => false,
+            Some(_) if asks.is_trial => false,
             Some(Blocked::QuotaSpent(_)) if vendor.probe_is_due(wall) => true,
             Some(blocked) => return Err(vendor_waits(blocked)),
         };
         // The vendor's window is ours to guess, its limit is not: a probe too stays within what is left.
-        let Asks { priority, is_counted } = asks;
+        let Asks {
+            priority, is_counted, ..
+        } = asks;
         match self.left_on(day_of(wall), priority) {
             Some(0) if !is_counted => Err(day_is_used_up(priority, time_until(next_opening(wall), wall))),
             _ => Ok(is_probe),

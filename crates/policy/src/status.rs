@@ -89,6 +89,17 @@ impl ConnectionStatus {
         self.breaker.hear_of_opening(until);
     }
 
+    /// Another process has found that the vendor is back.
+    pub fn hear_of_closing(&self) {
+        self.breaker.hear_of_closing();
+    }
+
+    /// Whether an open breaker waits for a probe that nobody's call has made; it is said once an open time. For how long nobody
+    /// else need make one then.
+    pub fn wants_probe(&self) -> Option<Duration> {
+        self.breaker.wants_probe()
+    }
+
     /// Changes each time that the vendor says something else of waiting.
     pub fn on_blocked(&self) -> watch::Receiver<VendorBlocks> {
         self.rate_limit.on_blocked()

@@ -74,6 +74,7 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(connections::list_failures)
         .service(connections::pause_connection)
         .service(connections::resume_connection)
+        .service(connections::try_connection)
         .service(customers::unlink_customer)
         .service(erasures::erase_customer)
         .service(erasures::get_erasure)

@@ -74,6 +74,9 @@ fn of_deliveries() -> Vec<Case> {
         case("Cause", &filled::cause(), stays::of_cause()),
         case("VendorWords", &filled::vendor_words(), stays::of_words()),
         case("Incident", &filled::incident(), stays::of_incident()),
+        case("Trial", &filled::trial(), stays::of_trial()),
+        case("TriedConnection", &filled::tried_connection(), stays::of_tried()),
+        case("ResumedConnection", &filled::resumed_connection(), stays::of_resumed()),
     ]
 }
 

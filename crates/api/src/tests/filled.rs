@@ -7,6 +7,7 @@ mod delivery;
 mod event;
 mod incident;
 mod others;
+mod trial;
 
 pub(crate) use connection::{attention_page, cause, connection, webhooks};
 pub(crate) use customer::{
@@ -25,6 +26,7 @@ pub(crate) use others::{
     match_key, plan, plan_refusal, planned_connection, problem, provider, ready, stored_merchant, upsert_answer,
     upsert_problem, vendor_problem, webhook_problem, wire_request,
 };
+pub(crate) use trial::{resumed_connection, trial, tried_connection};
 
 use jiff::Timestamp;
 

@@ -127,6 +127,8 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
     };
     vec![
         ("Connection", trip(&filled::connection())),
+        ("TriedConnection", trip(&filled::tried_connection())),
+        ("ResumedConnection", trip(&filled::resumed_connection())),
         ("Webhooks", trip(&filled::webhooks())),
         ("AttentionPage", trip(&filled::attention_page())),
         ("Incident", trip(&filled::incident())),

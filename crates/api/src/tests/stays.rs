@@ -263,3 +263,76 @@ pub(super) fn of_cause() -> Stays {
         .and(Stays::of(ID, &["/newest_delivery_id"]))
         .and(Stays::of(TIME, &["/newest_at"]))
 }
+
+pub(super) fn of_trial() -> Stays {
+    of_error()
+        .within("/error")
+        .and(Stays::of(ID, &["/delivery_id"]))
+        .and(Stays::of(WORD, &["/tried", "/outcome", "/follows"]))
+        .and(Stays::of("an HTTP status", &["/vendor_status"]))
+        .and(Stays::of(COUNT, &["/duration_ms"]))
+        .and(Stays::of(OURS, &["/detail"]))
+}
+
+pub(super) fn of_tried() -> Stays {
+    of_trial().and(of_connection().within("/connection"))
+}
+
+pub(super) fn of_resumed() -> Stays {
+    let trial = of_trial().within("/trial");
+    of_connection().and(trial).and(Stays::of(OURS, &["/not_tried"]))
+}
+
+fn of_connection() -> Stays {
+    Stays::of(CONFIGURED, &["/merchant_id", "/name", "/provider", "/required"])
+        .and(Stays::of(OURS, &["/pause_reason"]))
+        .and(of_state())
+        .and(Stays::of(
+            COUNT,
+            &[
+                "/waiting",
+                "/in_flight",
+                "/oldest_waiting_seconds",
+                "/dead_letters",
+                "/breaker/calls",
+                "/breaker/faults",
+                "/rate_limit/per_second",
+                "/rate_limit/burst",
+                "/rate_limit/per_day",
+                "/rate_limit/used_today",
+                "/rate_limit/left_today",
+                "/rate_limit/left_today_for_bulk",
+                "/rate_limit/per_day_for_bulk",
+                "/concurrency/places",
+                "/concurrency/in_use",
+                "/concurrency/waiting",
+                "/health/in_flight",
+                "/health/latency_p50_ms",
+                "/health/latency_p95_ms",
+                "/health/latency_p99_ms",
+            ],
+        ))
+}
+
+fn of_state() -> Stays {
+    let words = [
+        "/state",
+        "/paused_by",
+        "/breaker/state",
+        "/rate_limit/blocked_by",
+        "/health/last_failure_kind",
+    ];
+    let times = [
+        "/paused_since",
+        "/through_at",
+        "/breaker/until",
+        "/breaker/failing_since",
+        "/rate_limit/opens_at",
+        "/rate_limit/blocked_until",
+        "/health/last_success_at",
+        "/health/last_failure_at",
+    ];
+    Stays::of(WORD, &words)
+        .and(Stays::of(TIME, &times))
+        .and(Stays::of("an HTTP status", &["/breaker/failing_with"]))
+}

@@ -19,7 +19,7 @@ use crate::{
     Action, AttemptResult, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, CustomerStatus,
     DeliveryState, Direction, DisabledBy, Encryption, EndpointState, EventResult, EventState, IncidentEventKind,
     IncidentState, IncomingState, LastReading, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode,
-    Severity, Subject, Through, UpsertState,
+    Severity, Subject, Through, TrialCall, TrialFollows, TrialOutcome, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.
@@ -87,6 +87,9 @@ fn of_this_crate() -> Vec<Set> {
         ("Severity", told::<Severity>()),
         ("Subject", told::<Subject>()),
         ("Through", told::<Through>()),
+        ("TrialCall", told::<TrialCall>()),
+        ("TrialFollows", told::<TrialFollows>()),
+        ("TrialOutcome", told::<TrialOutcome>()),
         ("UpsertState", told::<UpsertState>()),
     ]
 }
@@ -196,7 +199,10 @@ const STATUSES: &[(u16, &str)] = &[
     (408, "request_timeout"),
     (
         409,
-        "identity_conflict link_conflict match_key_collision business_key_change idempotency_in_progress erased merchant_in_file",
+        concat!(
+            "identity_conflict link_conflict match_key_collision business_key_change idempotency_in_progress erased ",
+            "connection_paused nothing_to_try merchant_in_file"
+        ),
     ),
     (412, "precondition_failed"),
     (413, "body_too_large"),

@@ -6,10 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    DeliveryId, ErrorKind, Held, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor, WaitingFor,
+    DeliveryId, ErrorKind, Held, PreparedUpsert, Priority, ProviderError, Repeat, RetryAdvice, StateAtVendor,
+    WaitingFor,
 };
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, DeliveryRecord, Expect, Known, Lane, Progress, StoreError, Write,
+    Applied, AttemptRecord, Changeset, DeliveryRecord, Expect, Known, Lane, PausedBy, Progress, StoreError, Write,
 };
 
 use crate::delivery::Deliveries;
@@ -20,7 +21,7 @@ use crate::directory::merchant::Connection;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::planning::lane::reserve;
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, plan};
-use crate::runtime::connections::UNTIL_RELEASED;
+use crate::runtime::connections::{Connections, UNTIL_RELEASED};
 
 /// So often a claim is worked out anew because the lane changed meanwhile; after that the next pass tries.
 const MOST_RACES: usize = 16;
@@ -42,6 +43,9 @@ pub(crate) enum ClaimPurpose {
     Usual,
     /// To find out whether a paused connection may go on.
     Probe,
+    /// To see what the vendor says now, because somebody asked: whatever it said before. Not where an operator paused the
+    /// connection.
+    Trial,
 }
 
 impl Deliveries {
@@ -97,11 +101,15 @@ impl Deliveries {
             self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Race::Won(Claimed::NotNow));
         }
+        if purpose == ClaimPurpose::Trial && is_paused_by_hand(connections, &delivery) {
+            return Ok(Race::Won(Claimed::NotNow));
+        }
         if let Some(held) = day_is_used_up(&connection, &delivery).filter(|_| purpose == ClaimPurpose::Usual) {
             self.put_off(delivery, held).await?;
             return Ok(Race::Won(Claimed::NotNow));
         }
         let mut claiming = Claiming::new(self.context.clock.now(), connection.clone(), delivery, lane, &known);
+        claiming.is_trial = purpose == ClaimPurpose::Trial;
         claiming.plan(&known, key_is_taken);
         self.finish_claim(claiming).await
     }
@@ -114,6 +122,7 @@ impl Deliveries {
             mut changes,
             attempt,
             send,
+            is_trial,
             ..
         } = claiming;
         if send.is_none() {
@@ -130,7 +139,8 @@ impl Deliveries {
             return Ok(race);
         }
         if let Some(sent) = send {
-            let work = Work::new(connection, delivery, lane, sent);
+            let mut work = Work::new(connection, delivery, lane, sent);
+            work.is_trial = is_trial;
             return Ok(Race::Won(Claimed::Work(Box::new(work))));
         }
         crash_point(points::CLAIM_ENDED);
@@ -173,6 +183,11 @@ fn day_is_used_up(connection: &Connection, delivery: &DeliveryRecord) -> Option<
     held.filter(|held| connection.counts_calls && held.waiting_for == WaitingFor::Quota)
 }
 
+fn is_paused_by_hand(connections: &Connections, delivery: &DeliveryRecord) -> bool {
+    let pause = connections.pause_of(&delivery.merchant, &delivery.connection);
+    pause.is_some_and(|pause| pause.by == PausedBy::Operator)
+}
+
 /// What there is to be said of one that need not be claimed.
 fn unless_it_waits(delivery: &DeliveryRecord) -> Option<Claimed> {
     match delivery.progress() {
@@ -191,6 +206,8 @@ struct Claiming {
     attempt: Option<AttemptRecord>,
     /// What is to be sent, and whether it leaves the present link behind.
     send: Option<(Box<PreparedUpsert>, bool)>,
+    /// Somebody asked for the call, and waits for it.
+    is_trial: bool,
     now: Timestamp,
 }
 
@@ -216,6 +233,7 @@ impl Claiming {
             changes,
             attempt: None,
             send: None,
+            is_trial: false,
             now,
         }
     }
@@ -260,7 +278,12 @@ impl Claiming {
         self.lane.start(delivery.id, &prepared);
         self.attempt = Some(attempt(delivery, &prepared, self.now));
         if self.connection.counts_calls {
-            let below = calls_below(&self.connection, delivery.priority, self.now);
+            let priority = if self.is_trial {
+                Priority::Interactive
+            } else {
+                delivery.priority
+            };
+            let below = calls_below(&self.connection, priority, self.now);
             self.changes.expect.extend(below);
             self.changes.write.push(count_call(&self.connection.name, self.now));
         }

@@ -48,7 +48,14 @@ const LOOK_AGAIN: Duration = Duration::from_hours(1);
 /// News of the deliveries of one upsert.
 pub(crate) type Progress = mpsc::UnboundedReceiver<DeliveryRecord>;
 
-type News = Option<mpsc::UnboundedSender<DeliveryRecord>>;
+pub(crate) type News = Option<mpsc::UnboundedSender<DeliveryRecord>>;
+
+/// What came of one attempt.
+pub(crate) struct SentOnce {
+    pub(crate) end: AttemptEnd,
+    pub(crate) took_ms: u64,
+    pub(crate) recorded: Recorded,
+}
 
 impl Deliveries {
     /// Starts what the commit said is to be sent now.
@@ -90,38 +97,51 @@ impl Deliveries {
     }
 
     async fn drive_once(&self, work: Work, news: &News) -> Result<Option<Work>, StoreError> {
+        let Some((delivery, queued)) = self.send_once(&work, news).await?.recorded else {
+            // Somebody else has claimed it since: this result came too late.
+            return Ok(None);
+        };
+        crash_point(points::LANE_BEFORE_NEXT);
+        let longest_wait = news.as_ref().map_or(SignedDuration::ZERO, |_| KEPT_ON_TASK);
+        Box::pin(self.following(&delivery, queued, longest_wait)).await
+    }
+
+    /// One attempt, and the recording of what came of it.
+    pub(crate) async fn send_once(&self, work: &Work, news: &News) -> Result<SentOnce, StoreError> {
         let (started, started_at) = (Instant::now(), self.context.clock.now());
         let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
         let _own = self.context.in_flight.enter(work.delivery.id, started + lease);
         crash_point(points::DELIVER_BEFORE_SEND);
-        let span = AttemptSpan::begin(self.context.spans.as_deref(), &work, started_at);
-        let context = context(&work, &span, self.latest_end(&work));
+        let span = AttemptSpan::begin(self.context.spans.as_deref(), work, started_at);
+        let context = context(work, &span, self.latest_end(work));
         let call = work.connection.adapter.upsert(&context, &work.prepared);
         let end = match self.unless_cut_short(&context, call).await {
             Some(Ok(receipt)) => AttemptEnd::Accepted(Arc::new(receipt)),
-            Some(Err(error)) => self.next_step(&work, error).await?,
-            None => self.after_a_cut(&work, &context).await?,
+            Some(Err(error)) => self.next_step(work, error).await?,
+            None => self.after_a_cut(work, &context).await?,
         };
         crash_point(end.crash_point());
-        let end = judge(&work, end);
+        let end = judge(work, end);
         span.end(&end, &context.exchange);
         let times = AttemptTimes {
             started_at,
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let recorded = self.record_at_last(&work, end, times).await?;
-        let Some((delivery, queued)) = recorded else {
-            // Somebody else has claimed it since: this result came too late.
-            return Ok(None);
+        let recorded = self.record_at_last(work, end.clone(), times).await?;
+        let sent = SentOnce {
+            end,
+            took_ms: times.took_ms,
+            recorded,
+        };
+        let Some((delivery, _)) = &sent.recorded else {
+            return Ok(sent);
         };
         if work.delivery.attempts() == 0 && delivery.attempts() == 1 {
             self.context.counters.first_tried(&work.delivery, started_at);
         }
-        observe(&delivery, context.traceparent.as_deref());
-        self.after_record(&work, &delivery, news).await?;
-        crash_point(points::LANE_BEFORE_NEXT);
-        let longest_wait = news.as_ref().map_or(SignedDuration::ZERO, |_| KEPT_ON_TASK);
-        Box::pin(self.following(&delivery, queued, longest_wait)).await
+        observe(delivery, context.traceparent.as_deref());
+        self.after_record(work, delivery, news).await?;
+        Ok(sent)
     }
 
     /// When the call has to be over at the latest. In a store that others work with too its lease may be nearly over by now,
@@ -192,7 +212,7 @@ impl Deliveries {
     }
 
     /// What goes on in this lane: the same delivery after a short wait, or the one that waited behind it.
-    async fn following(
+    pub(crate) async fn following(
         &self,
         delivery: &DeliveryRecord,
         queued: Option<DeliveryId>,
@@ -307,8 +327,14 @@ fn context(work: &Work, span: &AttemptSpan, deadline: Instant) -> CallContext {
         attempt,
         delivery_id: Some(delivery.id),
         traceparent: Some(span.traceparent().map_or_else(unrecorded, str::to_owned)),
-        priority: delivery.priority,
+        // Somebody waits for it.
+        priority: if work.is_trial {
+            Priority::Interactive
+        } else {
+            delivery.priority
+        },
         is_counted: work.connection.counts_calls,
+        is_trial: work.is_trial,
         in_line: InLine::default(),
         exchange: Exchange::default(),
     }

@@ -24,6 +24,9 @@ fn hear(connection: &Connection, news: News) {
     if let Some(until) = news.open_until {
         connection.status.hear_of_opening(until);
     }
+    if news.is_back {
+        connection.status.hear_of_closing();
+    }
     if let Some(blocks) = news.blocks {
         connection.status.hear_of_blocks(blocks);
     }
@@ -92,6 +95,36 @@ impl Deliveries {
             Ok(Applied::Done) => drop(self.context.connections.learn(record)),
             Ok(Applied::Unmet(_)) => {}
             Err(error) => tracing::warn!(%error, merchant, connection, "others could not be told of an open breaker"),
+        }
+    }
+
+    /// A breaker has closed here: other processes that work with the store need not find out that the vendor is back. Where they
+    /// cannot be told, each does.
+    pub async fn tell_of_closing(&self, merchant: &str, connection: &str) {
+        if !self.context.store.is_shared() {
+            return;
+        }
+        let _one_at_a_time = self.context.pausing.lock().await;
+        for _ in 0..MOST_RACES {
+            let mut record = self.context.connections.record(merchant, connection);
+            if record.open_until.is_none() {
+                return;
+            }
+            let expected = record.change();
+            record.open_until = None;
+            let write = vec![Write::PutConnection(record.clone())];
+            let followed = match self.outbox.write(merchant, vec![expected], write).await {
+                Ok(Applied::Done) => {
+                    self.context.connections.learn(record);
+                    return;
+                }
+                Ok(Applied::Unmet(_)) => self.follow_connections().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = followed {
+                tracing::warn!(%error, merchant, connection, "others could not be told that a vendor is back");
+                return;
+            }
         }
     }
 

@@ -265,6 +265,7 @@ impl Scheduler {
         for (merchant, connection) in self.context.connections.probes_due(now) {
             self.probe(&merchant, &connection).await?;
         }
+        self.deliveries.probe_those_down();
         for (merchant, connection) in self.context.connections.to_drain() {
             if self.lets_bulk_through(&merchant, &connection).await {
                 self.context.wake_connection(&merchant, &connection, Reach::Parked);

@@ -44,6 +44,8 @@ pub(crate) struct Work {
     pub(crate) open_siblings: Option<Arc<AtomicUsize>>,
     /// Whether somebody is to be told when its upsert has ended well.
     pub(crate) owes_event: bool,
+    /// Whether somebody asked for this call: it goes out whatever the vendor said before.
+    pub(crate) is_trial: bool,
 }
 
 impl Work {
@@ -63,6 +65,7 @@ impl Work {
             sole_of: None,
             open_siblings: None,
             owes_event: false,
+            is_trial: false,
         }
     }
 

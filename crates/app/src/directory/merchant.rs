@@ -256,6 +256,15 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
     /// Another process has found that the vendor fails: nothing goes there until then.
     fn hear_of_opening(&self, _until: Timestamp) {}
 
+    /// Another process has found that the vendor is back.
+    fn hear_of_closing(&self) {}
+
+    /// Whether an open breaker waits for a probe that nobody's call has made; it is said once an open time. For how long nobody
+    /// else need make one then.
+    fn wants_probe(&self) -> Option<Duration> {
+        None
+    }
+
     /// The vendor has said this of waiting to another process.
     fn hear_of_blocks(&self, _blocks: VendorBlocks) {}
 

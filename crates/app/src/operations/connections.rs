@@ -1,8 +1,7 @@
-//! What operators do by hand: pause and resume a connection, forget a stale link.
+//! What operators do by hand: pause a connection, forget a stale link.
 
 use upsert_api::{AuditAction, Connection, LinkedCustomer, PausedBy, Visibility};
 use upsert_core::CustomerId;
-use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Changeset, Pause, StoreError, Write};
 
 use crate::audit::act::Act;
@@ -51,22 +50,6 @@ impl Operations {
         tracing::warn!(merchant = id, connection = name, by, "connection paused by hand");
         let act = of_connection(by, AuditAction::ConnectionPause, id, name);
         self.deliveries.set_pause(id, name, Some(pause), &[act]).await?;
-        self.context.one_view(merchant, connection).await
-    }
-
-    /// Lifts a pause, whoever made it, ends what the vendor said of waiting, and makes what waits due at once.
-    ///
-    /// # Errors
-    /// 404.
-    pub async fn resume(&self, merchant: &Merchant, connection: &str, by: &str) -> Result<Connection, Refusal> {
-        let connection = named(merchant, connection)?;
-        let (id, name) = (&merchant.id, &connection.name);
-        tracing::warn!(merchant = id, connection = name, by, "connection resumed by hand");
-        let act = of_connection(by, AuditAction::ConnectionResume, id, name);
-        self.deliveries.set_pause(id, name, None, &[act]).await?;
-        self.deliveries.lift_blocks(id, connection).await?;
-        crash_point(points::RESUME_BEFORE_RELEASE);
-        self.deliveries.release(id, name);
         self.context.one_view(merchant, connection).await
     }
 

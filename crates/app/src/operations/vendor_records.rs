@@ -1,16 +1,11 @@
 //! What a vendor holds, read there now and turned into our words.
 
-use tokio::time::Instant;
-
 use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
-use upsert_core::{
-    CallContext, ErrorKind, Exchange, InLine, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor,
-};
-use upsert_store::{Applied, StoreError};
+use upsert_core::{ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
 
 use crate::delivery::deliver::opens_in;
+use crate::delivery::reads::read_context;
 use crate::delivery::record::delivery_error;
-use crate::delivery::work::{calls_below, count_call, give_back_call};
 use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
 use crate::problem::Refusal;
@@ -32,7 +27,7 @@ impl Operations {
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         reader.check(&query).map_err(Refusal::invalid_query)?;
         self.before_read(merchant, connection, still_may).await?;
-        let page = reader.list(&context(connection), &query).await;
+        let page = reader.list(&read_context(connection), &query).await;
         let page = self.after_read(merchant, connection, page).await?;
         // It may have waited for its turn and for the vendor.
         still_may()?;
@@ -61,7 +56,7 @@ impl Operations {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         self.before_read(merchant, connection, still_may).await?;
-        let record = reader.read(&context(connection), id).await;
+        let record = reader.read(&read_context(connection), id).await;
         let record = self.after_read(merchant, connection, record).await?;
         // It may have waited for its turn and for the vendor.
         still_may()?;
@@ -83,27 +78,21 @@ impl Operations {
             let detail = "the connection is paused";
             return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
         }
-        if connection.counts_calls {
-            let now = self.context.clock.now();
-            let (below, call) = (
-                calls_below(connection, Priority::Interactive, now),
-                count_call(&connection.name, now),
-            );
-            let expect = below.into_iter().collect();
-            if self.outbox.write(&merchant.id, expect, vec![call]).await? != Applied::Done {
-                let spent = ProviderError::held(WaitingFor::Quota, None, "the day's calls are used up");
-                return Err(refusal(connection, &spent));
-            }
+        let deliveries = &self.deliveries;
+        if !deliveries
+            .count_read(&merchant.id, connection, Priority::Interactive)
+            .await?
+        {
+            let spent = ProviderError::held(WaitingFor::Quota, None, "the day's calls are used up");
+            return Err(refusal(connection, &spent));
         }
         if let Err(refused) = still_may() {
-            self.give_back(merchant, connection).await?;
+            deliveries.give_back_read(&merchant.id, connection).await?;
             return Err(refused);
         }
         Ok(())
     }
 
-    /// A read that failed: its call is given back if it was not made, and refused credentials pause the connection. A 403
-    /// does not: it may be reading alone that the key may not do.
     async fn after_read<T>(
         &self,
         merchant: &Merchant,
@@ -114,24 +103,10 @@ impl Operations {
             Ok(read) => return Ok(read),
             Err(error) => error,
         };
-        if !error.sent {
-            self.give_back(merchant, connection).await?;
-        }
-        if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
-            self.deliveries
-                .pause_by_vendor(&merchant.id, connection, error.to_string())
-                .await?;
-        }
+        self.deliveries
+            .after_failed_read(&merchant.id, connection, &error)
+            .await?;
         Err(refusal(connection, &error))
-    }
-
-    /// A call that was counted and not made.
-    async fn give_back(&self, merchant: &Merchant, connection: &Connection) -> Result<(), StoreError> {
-        if connection.counts_calls {
-            let call = give_back_call(&connection.name, self.context.clock.now());
-            self.outbox.write(&merchant.id, Vec::new(), vec![call]).await?;
-        }
-        Ok(())
     }
 
     async fn shown(
@@ -161,19 +136,6 @@ fn cannot_read(connection: &Connection) -> Refusal {
         connection.provider
     );
     Refusal::new(ProblemCode::UnsupportedByProvider, detail)
-}
-
-fn context(connection: &Connection) -> CallContext {
-    CallContext {
-        deadline: Instant::now() + connection.timeout,
-        attempt: 1,
-        delivery_id: None,
-        traceparent: None,
-        priority: Priority::Interactive,
-        is_counted: connection.counts_calls,
-        in_line: InLine::default(),
-        exchange: Exchange::default(),
-    }
 }
 
 /// Throttled or out of quota: 503 with a time; down or refusing: 502. Either says what a delivery's error would say.

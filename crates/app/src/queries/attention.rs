@@ -20,6 +20,11 @@ const LONG: i64 = 300;
 const TOO_LONG: i64 = 3_600;
 /// A quota is running out when no more than this part of it is left, in percent.
 const NEARLY_SPENT: u32 = 10;
+/// What helps where the vendor fails, and where there is nothing to do but to look.
+const CALL: &[Action] = &[Action::Try, Action::List];
+const LOOK: &[Action] = &[Action::List];
+const CALL_OR_RESUME: &[Action] = &[Action::Try, Action::Resume];
+const RESUME: &[Action] = &[Action::Resume];
 /// Others' words may be long; this many characters of them are told.
 const MOST_WORDS: usize = 160;
 
@@ -235,21 +240,22 @@ impl Judged {
         match connection.state {
             _ if connection.is_down() => {
                 let (detail, since) = self.failing("down", connection, now);
-                self.add((Critical, Code::BreakerOpen), detail, since, &[Action::List]);
+                self.add((Critical, Code::BreakerOpen), detail, since, CALL);
             }
             // It is down.
             ConnectionState::Open | ConnectionState::Healthy => {}
             ConnectionState::Paused => {
-                let (found, what) = match connection.paused_by {
+                let (found, what, actions) = match connection.paused_by {
                     Some(PausedBy::Vendor) => (
                         (Critical, Code::PausedByVendor),
                         "the vendor refuses its credentials: put them right, or resume it; paused",
+                        CALL_OR_RESUME,
                     ),
-                    _ => ((Warning, Code::PausedByOperator), "paused by hand"),
+                    _ => ((Warning, Code::PausedByOperator), "paused by hand", RESUME),
                 };
                 let (held, reason) = (self.held(), said(connection.pause_reason.as_deref()));
                 let detail = format!("{what}{}{held}{reason}", lasting_since(connection.paused_since, now));
-                self.add(found, detail, connection.paused_since, &[Action::Resume]);
+                self.add(found, detail, connection.paused_since, actions);
             }
             ConnectionState::QuotaSpent => {
                 let limit = &connection.status.rate_limit;
@@ -263,11 +269,13 @@ impl Judged {
                     limit.used_today,
                     self.held()
                 );
-                self.add((Critical, Code::QuotaSpent), detail, None, &[Action::List]);
+                // Our own count is nobody's to overdraw; the vendor's word may be over by now.
+                let actions = if limit.left_today == Some(0) { LOOK } else { CALL };
+                self.add((Critical, Code::QuotaSpent), detail, None, actions);
             }
             ConnectionState::Throttled => {
                 let detail = format!("the vendor asks to slow down{}", self.held());
-                self.add((Warning, Code::Throttled), detail, None, &[]);
+                self.add((Warning, Code::Throttled), detail, None, &[Action::Try]);
             }
             ConnectionState::Degraded => self.add_faults(connection, now),
         }
@@ -276,18 +284,15 @@ impl Judged {
     /// Some of its calls failed. Where the last one did, that counts, however long ago it was: the window may be empty.
     fn add_faults(&mut self, connection: &Connection, now: Timestamp) {
         let breaker = &connection.status.breaker;
-        let (detail, since) = match (breaker.failing_since, breaker.calls) {
-            (None, calls) => {
-                let faults = breaker.faults;
-                (
-                    format!("{faults} of the last {calls} calls failed by the vendor's fault"),
-                    None,
-                )
-            }
-            (Some(_), _) => self.failing("failing", connection, now),
-        };
         let found = (Severity::Warning, AttentionCode::Degraded);
-        self.add(found, detail, since, &[Action::List]);
+        if breaker.failing_since.is_some() {
+            let (detail, since) = self.failing("failing", connection, now);
+            self.add(found, detail, since, CALL);
+        } else {
+            let (faults, calls) = (breaker.faults, breaker.calls);
+            let detail = format!("{faults} of the last {calls} calls failed by the vendor's fault");
+            self.add(found, detail, None, LOOK);
+        }
     }
 
     /// Such as `down for 6 min, 4,000 waiting, 503`, and since when.

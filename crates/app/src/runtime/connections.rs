@@ -1,6 +1,6 @@
 //! What a connection's own state is beside its policies: pauses, durable and in memory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +49,8 @@ pub(crate) struct News {
     pub(crate) is_lifted: bool,
     /// Somebody found the vendor failing.
     pub(crate) open_until: Option<Timestamp>,
+    /// Somebody found that the vendor is back.
+    pub(crate) is_back: bool,
     /// The vendor said something else of waiting to somebody.
     pub(crate) blocks: Option<VendorBlocks>,
 }
@@ -67,6 +69,8 @@ pub(crate) struct Connections {
     to_drain: Mutex<HashMap<Key, u64>>,
     /// When a paused connection was last probed.
     probed: Mutex<HashMap<Key, Timestamp>>,
+    /// Where a call is under way that somebody asked for.
+    tried: Mutex<HashSet<Key>>,
 }
 
 impl Connections {
@@ -156,6 +160,16 @@ impl Connections {
         keys
     }
 
+    /// A call goes there that somebody asked for. Whether it is the only one.
+    pub(crate) fn trial_begins(&self, merchant: &str, connection: &str) -> bool {
+        self.tried.lock().insert(key(merchant, connection))
+    }
+
+    /// It is over.
+    pub(crate) fn trial_ends(&self, merchant: &str, connection: &str) {
+        self.tried.lock().remove(&key(merchant, connection));
+    }
+
     /// What the store has of it, as far as is known here.
     pub(crate) fn record(&self, merchant: &str, connection: &str) -> ConnectionRecord {
         let rows = self.rows.lock();
@@ -184,6 +198,7 @@ impl Connections {
         let open_until = record.open_until.filter(|until| row.open_until != Some(*until));
         let blocks = Some(record.blocks).filter(|blocks| row.blocks != *blocks);
         let is_lifted = row.lifts != record.lifts;
+        let is_back = row.open_until.is_some() && record.open_until.is_none() && !is_lifted;
         *row = Row {
             revision: record.revision,
             quota_told: record.quota_told,
@@ -208,6 +223,7 @@ impl Connections {
             pause_is_over: before.is_some(),
             is_lifted,
             open_until,
+            is_back,
             blocks,
         }
     }

@@ -1,5 +1,6 @@
-//! `GET /ops/connections/{merchant}/{name}`: one connection, live; pause and resume.
+//! `GET /ops/connections/{merchant}/{name}`: one connection, live; pause, resume and one call now.
 
+use actix_web::http::StatusCode;
 use actix_web::web::Path;
 use actix_web::{HttpResponse, get, post};
 use askama::Template;
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_api::{
     BreakerState, CausePage, Connection, ConnectionState, DeliveryState, IncidentFilter, IncidentState, ListedIncident,
-    PageQuery,
+    PageQuery, PausedBy, Trial,
 };
 
 use crate::auth::session::Session;
@@ -89,6 +90,20 @@ impl Part {
             may_operate: session.may_operate(),
         })
     }
+
+    /// Whether an operator paused it: then nothing is called before it is resumed.
+    fn is_paused_by_hand(&self) -> bool {
+        self.connection.paused_by == Some(PausedBy::Operator)
+    }
+
+    /// Whether what waits is on its way out.
+    fn is_draining(&self) -> bool {
+        let goes_out = matches!(
+            self.connection.state,
+            ConnectionState::Healthy | ConnectionState::Degraded
+        );
+        goes_out && !self.connection.is_down() && self.connection.waiting > 0
+    }
 }
 
 fn spent_at(connection: &Connection, track: &Track, now: Timestamp) -> Option<Timestamp> {
@@ -151,14 +166,50 @@ pub(crate) async fn pause(session: Session, named: Named) -> Result<HttpResponse
     session.operate(&links::connection(&merchant, &name), pause).await
 }
 
+/// What the vendor answered, and what follows: for the next page to tell. It is a problem where the call failed.
+fn told(whose: &str, trial: &Trial) -> Result<String, PageError> {
+    let detail = &trial.detail;
+    let Some(error) = &trial.error else {
+        return Ok(format!("{whose}: {detail}"));
+    };
+    let words = words::first_line(error).or_else(|| Some(error.detail.clone()).filter(|words| !words.is_empty()));
+    let words = words.map_or_else(String::new, |words| format!("; its words: {words}"));
+    let says = format!("{whose}: {detail}{words}");
+    Err(PageError::new(StatusCode::BAD_GATEWAY, says))
+}
+
+/// One real call now; what waits goes out if the vendor is there.
+#[post("/connections/{merchant}/{name}/try")]
+pub(crate) async fn try_now(session: Session, named: Named) -> Result<HttpResponse, PageError> {
+    let (merchant, name) = named.into_inner();
+    let tried = async {
+        let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
+        let tried = operations
+            .try_connection(&known, &name, &session.principal.name)
+            .await?;
+        told(&format!("{merchant} / {name}"), &session.visibility().show(tried.trial))
+    };
+    session.operate(&links::connection(&merchant, &name), tried).await
+}
+
 /// What waits is sent at once.
 #[post("/connections/{merchant}/{name}/resume")]
 pub(crate) async fn resume(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
     let resume = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
-        operations.resume(&known, &name, &session.principal.name).await?;
-        Ok(format!("{merchant} / {name} goes on: what waited is being sent"))
+        let resumed = operations.resume(&known, &name, &session.principal.name).await?;
+        let resumed = session.visibility().show(resumed);
+        let how = if resumed.connection.state == ConnectionState::Paused {
+            "is paused again"
+        } else {
+            "goes on"
+        };
+        let whose = format!("{merchant} / {name} {how}");
+        match &resumed.trial {
+            Some(trial) => told(&whose, trial),
+            None => Ok(format!("{whose}: {}", resumed.first_call())),
+        }
     };
     session.operate(&links::connection(&merchant, &name), resume).await
 }
@@ -167,6 +218,31 @@ pub(crate) async fn resume(session: Session, named: Named) -> Result<HttpRespons
 mod tests {
     use super::*;
     use crate::live::history::tests::connection;
+
+    #[test]
+    fn what_waits_is_told_to_go_out_only_where_it_does() {
+        let page = |state, waiting| {
+            let part = Part {
+                connection: connection("a", state, waiting),
+                may_operate: true,
+                changes: Vec::new(),
+                series: String::new(),
+                is_uncharted: false,
+                spent_at: None,
+            };
+            part.render().unwrap()
+        };
+        let drains = |page: String| page.contains("is going out");
+        assert!(drains(page(ConnectionState::Healthy, 7)));
+        for (state, waiting) in [
+            (ConnectionState::Healthy, 0),
+            (ConnectionState::Open, 7),
+            (ConnectionState::Paused, 7),
+        ] {
+            assert!(!drains(page(state, waiting)), "{state}");
+        }
+        assert!(page(ConnectionState::Open, 7).contains("Try now"));
+    }
 
     #[test]
     fn a_connection_that_is_not_followed_says_so_instead_of_having_only_just_begun() {

@@ -3,11 +3,12 @@
 use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue};
 
 /// What is posted and nothing else.
-const POSTED: [&str; 9] = [
+const POSTED: [&str; 10] = [
     "/session",
     "/session/end",
     "/connections/{merchant}/{name}/pause",
     "/connections/{merchant}/{name}/resume",
+    "/connections/{merchant}/{name}/try",
     "/deliveries/{id}/replay",
     "/deliveries/{id}/discard",
     "/webhooks/{merchant}/{name}/test",

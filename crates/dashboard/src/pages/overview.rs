@@ -32,6 +32,8 @@ struct OverviewPage {
 #[template(path = "overview_live.html")]
 struct Part {
     at: String,
+    /// Whether there are buttons.
+    may_operate: bool,
     attention: Vec<Attention>,
     /// More of that than the page lists.
     unlisted: usize,
@@ -75,6 +77,7 @@ impl Part {
         let series = series(history.seen(covers));
         Self {
             at: moment(at),
+            may_operate: session.may_operate(),
             attention,
             unlisted,
             waiting,
@@ -121,6 +124,7 @@ mod tests {
         let page = |uncharted| {
             let part = Part {
                 at: String::new(),
+                may_operate: false,
                 attention: Vec::new(),
                 unlisted: 0,
                 connections: Vec::new(),

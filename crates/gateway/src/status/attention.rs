@@ -37,6 +37,7 @@ fn command(entry: &Attention, action: Action) -> Option<String> {
     };
     let place = place_of(entry);
     Some(match (action, events) {
+        (Action::Try, _) => format!("upsert-gateway connections try {place}"),
         (Action::Resume, _) => format!("upsert-gateway connections resume {place}"),
         (Action::Enable, _) => format!("upsert-gateway endpoints enable {place}"),
         (Action::Test, _) => format!("upsert-gateway endpoints test {place}"),
@@ -124,6 +125,12 @@ mod tests {
             assert!(all[0].contains("failed") && all[1].contains("replay"), "{all:?}");
         }
         for (subject, code, action, wanted) in [
+            (
+                Subject::Connection,
+                Code::BreakerOpen,
+                Action::Try,
+                "connections try acme/crm",
+            ),
             (
                 Subject::Connection,
                 Code::PausedByVendor,

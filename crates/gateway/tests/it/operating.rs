@@ -7,7 +7,7 @@ use upsert_webhook::{SigningKey, sign};
 
 use crate::demo::{Demo, on_a_runtime};
 use crate::operator::{answer, assert_fits_a_terminal, said, say, until, upsert};
-use crate::process::stderr;
+use crate::process::{stderr, stdout};
 use crate::scripted::Scripted;
 
 const SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiBzb3VyY2VzIG9mIGV2ZW50cw==";
@@ -100,6 +100,41 @@ fn connections_are_paused_and_resumed_by_their_places() {
     for wrong in [&["connections", "pause", "rotor"][..], &["connections", "pause"]] {
         assert_eq!(say(&demo, wrong).status.code(), Some(2), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it() {
+    let demo = Demo::start(&[]);
+    let tried = said(&demo, 0, &["connections", "try", "acme/rotor"]);
+    assert!(tried.starts_with("acme/rotor: the vendor answers ("), "{tried}");
+
+    demo.set_faults(r#"[{"effect":{"kind":"answer","status":503},"times":3}]"#);
+    let tried = said(&demo, 1, &["connections", "try", "acme/wallet"]);
+    assert!(
+        tried.starts_with("acme/wallet: the vendor fails (503, ") && tried.contains("its words: "),
+        "{tried}"
+    );
+    let tried = said(&demo, 1, &["connections", "try", "acme/wallet", "--json"]);
+    let tried: Value = serde_json::from_str(&tried).unwrap();
+    assert_eq!(
+        (
+            &tried["data"][0]["error"]["vendor_status"],
+            &tried["data"][0]["follows"]
+        ),
+        (&json!(503), &json!("waits"))
+    );
+    let resumed = said(&demo, 0, &["connections", "resume", "acme/wallet"]);
+    assert!(resumed.contains("\n  the vendor fails (503, "), "{resumed}");
+
+    said(&demo, 0, &["connections", "pause", "acme/wallet"]);
+    let output = say(&demo, &["connections", "try", "acme/wallet", "acme/rotor"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("acme/wallet: 409 connection_paused"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stdout(&output).contains("acme/rotor: the vendor answers"));
 }
 
 #[test]

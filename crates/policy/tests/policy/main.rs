@@ -16,3 +16,4 @@ mod rate_limit;
 mod retry;
 mod scripted;
 mod stack;
+mod trial;

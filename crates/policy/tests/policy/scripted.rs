@@ -217,6 +217,7 @@ pub(crate) fn within(time: Duration) -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        is_trial: false,
         in_line: InLine::default(),
         exchange: Exchange::default(),
     }

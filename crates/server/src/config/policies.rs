@@ -103,6 +103,14 @@ impl ConnectionStatus for Status {
         self.policies.hear_of_opening(until);
     }
 
+    fn hear_of_closing(&self) {
+        self.policies.hear_of_closing();
+    }
+
+    fn wants_probe(&self) -> Option<Duration> {
+        self.policies.wants_probe()
+    }
+
     fn hear_of_blocks(&self, blocks: VendorBlocks) {
         self.policies.hear_of_blocks(blocks);
     }

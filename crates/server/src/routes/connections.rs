@@ -5,13 +5,15 @@ use actix_web::web::{Data, Path as OfPath};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
 use upsert_api::{
-    CausePage, Connection, Page, PageQuery, VendorCustomer, VendorCustomerPage, VendorFilter, VendorProblem,
+    CausePage, Connection, Page, PageQuery, ResumedConnection, TriedConnection, VendorCustomer, VendorCustomerPage,
+    VendorFilter, VendorProblem,
 };
 use upsert_app::Refusal;
 use upsert_core::ListQuery;
 
 use crate::http::access::{ReadCustomers, ReadOperations, WriteOperations};
 use crate::http::body::NoBody;
+use crate::http::in_force::visibility_of;
 use crate::http::merchant_id::{At, InSight};
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, read_list};
@@ -95,16 +97,17 @@ pub(crate) async fn pause_connection(
     Ok(reply::json(&connection))
 }
 
-/// Lifts a pause, whoever made it; what waits is due at once.
+/// Lifts a pause, whoever made it, and ends what the vendor said of waiting. One call finds out first how the vendor is; then what
+/// waits is due at once.
 ///
-/// Scope: `ops:write`.
+/// Scope: `ops:write`. Without `customers:read` as well, the vendor's words are covered.
 #[utoipa::path(
     tag = "operations",
     params(
         At<WriteOperations>,
     ),
     responses(
-        (status = 200, description = "The connection as it is now", body = Connection),
+        (status = 200, description = "The connection as it is now, and what came of the first call", body = ResumedConnection),
         (status = 404, description = "`not_found`"),
         (status = 422, description = "`validation_failed`: there is a body"),
     ),
@@ -116,12 +119,48 @@ pub(crate) async fn resume_connection(
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let connection = state
+    let in_force = caller.in_force(&state);
+    let resumed = state
         .gateway
         .operations
         .resume(&caller.merchant, &caller.name, &caller.key.name)
         .await?;
-    Ok(reply::json(&connection))
+    // The vendor took its time: what the key may see by now counts.
+    Ok(reply::json(&visibility_of(&*in_force.key()?).show(resumed)))
+}
+
+/// One real call now, with the delivery that has waited longest, or with a read where nothing waits that could go: whatever
+/// breaker, `Retry-After` and a pause by the vendor say. If the vendor is there, what waits goes out.
+///
+/// Scope: `ops:write`. Without `customers:read` as well, the vendor's words are covered. It counts against the connection's limits
+/// and its day.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        At<WriteOperations>,
+    ),
+    responses(
+        (status = 200, description = "What the vendor answered, what follows, and the connection as it is now", body = TriedConnection),
+        (status = 404, description = "`not_found`"),
+        (status = 409, description = "`connection_paused`: by hand; `nothing_to_try`: nothing waits, and it cannot read"),
+        (status = 422, description = "`validation_failed`: there is a body"),
+        (status = 503, description = "`overloaded`: the day's calls or the own rate are used up, or another call finds out just now"),
+    ),
+)]
+#[post("/v1/connections/{merchant}/{name}/try")]
+pub(crate) async fn try_connection(
+    caller: At<WriteOperations>,
+    _: NoBody,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let in_force = caller.in_force(&state);
+    let tried = state
+        .gateway
+        .operations
+        .try_connection(&caller.merchant, &caller.name, &caller.key.name)
+        .await?;
+    Ok(reply::json(&visibility_of(&*in_force.key()?).show(tried)))
 }
 
 /// What the vendor holds, read there now and turned into our words.

@@ -36,8 +36,8 @@ impl Background {
         });
     }
 
-    /// Whenever a breaker closes, all that waits for its connection is due at once; whenever one opens, or the vendor says
-    /// something of waiting, other processes are told.
+    /// Whenever a breaker closes, all that waits for its connection is due at once; whenever one closes or opens, or
+    /// the vendor says something of waiting, other processes are told.
     pub(crate) fn listen(&self, gateway: &Gateway, bells: Vec<BreakerBell>) {
         for mut bell in bells {
             let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
@@ -55,6 +55,7 @@ impl Background {
                                 return;
                             }
                             gateway.deliveries.release(&bell.merchant, &bell.connection);
+                            gateway.deliveries.tell_of_closing(&bell.merchant, &bell.connection).await;
                         }
                         Ok(()) = bell.opened.changed() => {
                             let until = *bell.opened.borrow_and_update();

@@ -26,7 +26,7 @@ use Audited::{As, Not};
 const UPSERT: &str = "an upsert tells who it is of in the customer's history";
 
 /// Every route that writes.
-const WRITES: [(&str, Audited); 24] = [
+const WRITES: [(&str, Audited); 25] = [
     ("POST /v1/customers", Not(UPSERT)),
     ("POST /v1/customers/batch", Not(UPSERT)),
     ("POST /v1/customers/plan", Not("nothing is changed or sent")),
@@ -49,6 +49,10 @@ const WRITES: [(&str, Audited); 24] = [
     (
         "POST /v1/connections/{merchant}/{name}/resume",
         As(AuditAction::ConnectionResume),
+    ),
+    (
+        "POST /v1/connections/{merchant}/{name}/try",
+        As(AuditAction::ConnectionTry),
     ),
     (
         "POST /v1/endpoints/{merchant}/{name}/test",
@@ -196,6 +200,7 @@ async fn operate(served: &ConfigSnapshot) {
     let ann = served.customer("ann@example.com").await;
     post(served, "/v1/connections/acme/ledger/pause").await;
     post(served, "/v1/connections/acme/ledger/resume").await;
+    post(served, "/v1/connections/acme/ledger/try").await;
     post(served, &format!("/v1/customers/{ann}/links/ledger/unlink")).await;
     post(served, "/v1/endpoints/acme/nobody/test").await;
     post(served, "/v1/endpoints/acme/nobody/enable").await;

@@ -23,6 +23,7 @@ async fn requests(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)>
     requests.extend(refused_at_the_door(served));
     requests.extend(refused_by_what_is_known(served).await);
     requests.extend(refused_by_vendors(served));
+    requests.extend(refused_to_be_tried(served).await);
     requests.extend(refused_of_merchants(served));
     // Last and sent first: it is in progress for a moment only.
     requests.insert(0, (Code::IdempotencyInProgress, being_answered(served).await));
@@ -160,6 +161,15 @@ fn refused_by_vendors(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuild
     ]
 }
 
+async fn refused_to_be_tried(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
+    let act = |path: &str| served.request(Method::POST, &format!("/v1/connections/{path}"), "all");
+    assert_eq!(read(act("globex/ledger/pause")).await.0, 200);
+    vec![
+        (Code::ConnectionPaused, act("globex/ledger/try")),
+        (Code::NothingToTry, act("acme/mute/try")),
+    ]
+}
+
 #[tokio::test]
 async fn every_code_has_its_status_and_its_document() {
     let served = ConfigSnapshot::start().await;
@@ -273,6 +283,7 @@ async fn a_body_is_refused_where_there_is_nothing_to_say_in_one() {
     for path in [
         "/v1/connections/acme/ledger/pause".to_owned(),
         "/v1/connections/acme/ledger/resume".to_owned(),
+        "/v1/connections/acme/ledger/try".to_owned(),
         format!("/v1/customers/{customer}/links/ledger/unlink"),
         "/v1/deliveries/dlv_00000000000000000000000000/discard".to_owned(),
     ] {

@@ -117,7 +117,7 @@ fn actions_stand_once_and_those_of_the_worst_come_first() {
     let mut one = in_state("crm", ConnectionState::Open);
     (one.dead_letters, one.oldest_waiting_seconds) = (1, Some(LONG));
     let actions = Found::connections([one]).one().actions;
-    assert_eq!(actions, [Action::List, Action::Replay, Action::Discard]);
+    assert_eq!(actions, [Action::Try, Action::List, Action::Replay, Action::Discard]);
     let mut gone = disabled("hooks");
     gone.dead_letters = 1;
     let actions = Found::endpoints([gone]).one().actions;
@@ -132,8 +132,37 @@ fn actions_stand_once_and_those_of_the_worst_come_first() {
     let mut vendors = paused("crm", PausedBy::Vendor, "");
     vendors.dead_letters = 1;
     let actions = Found::connections([vendors]).one().actions;
-    assert_eq!(actions, [Action::Resume, Action::List, Action::Replay, Action::Discard]);
+    let expected = [
+        Action::Try,
+        Action::Resume,
+        Action::List,
+        Action::Replay,
+        Action::Discard,
+    ];
+    assert_eq!(actions, expected);
     assert_eq!(refused(1).one().actions, [Action::CheckConfiguration]);
+}
+
+#[test]
+fn a_call_is_offered_where_the_vendor_may_answer_otherwise_by_now_and_not_where_we_hold_calls_back_ourselves() {
+    let offers = |connection| Found::connections([connection]).one().actions.contains(&Action::Try);
+    let in_state = |state| in_state("crm", state);
+    for state in [
+        ConnectionState::Open,
+        ConnectionState::Throttled,
+        ConnectionState::QuotaSpent,
+    ] {
+        assert!(offers(in_state(state)), "{state}");
+    }
+    assert!(offers(paused("crm", PausedBy::Vendor, "")) && !offers(paused("crm", PausedBy::Operator, "")));
+    let mut spent = in_state(ConnectionState::QuotaSpent);
+    spent.status.rate_limit.left_today = Some(0);
+    assert!(!offers(spent), "by our own count");
+    let mut shaky = in_state(ConnectionState::Degraded);
+    shaky.status.breaker.faults = 2;
+    assert!(!offers(shaky.clone()), "its last call went well");
+    shaky.status.breaker.failing_since = Some(ago(60));
+    assert!(offers(shaky));
 }
 
 #[test]
