@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use upsert_core::CustomerId;
-use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, IncidentRecord, Lane, StoredAnswer, Write};
+use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
 use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
@@ -72,10 +72,7 @@ impl Batch<'_> {
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }
-            Write::PutIncident(IncidentRecord { id, .. }) | Write::ForgetIncident(id) => {
-                self.of(&INCIDENTS).need(vec![merchant.into(), id.as_uuid().into()]);
-            }
-            // What is left are those of erasures.
+            // What is left are those of erasures and incidents.
             _ => self.need_to_erase(merchant, write),
         }
     }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rusqlite::{Params, params};
 use uuid::Uuid;
 
-use upsert_core::{CustomerId, ErasureId, EventId, Identifier, MatchKey};
+use upsert_core::{CustomerId, ErasureId, EventId, Identifier, IncidentId, MatchKey};
 use upsert_store::{Expect, IdentityView};
 
 use super::pen::Pen;
@@ -66,9 +66,7 @@ impl Pen<'_, '_> {
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
             Expect::Erasure { id, revision } => Ok(self.erasure_revision(*id)? == *revision),
-            Expect::Incident { id, revision } => {
-                Ok(self.revision(INCIDENT, params![self.merchant, blob(id.as_uuid())])? == *revision)
-            }
+            Expect::Incident { id, revision } => Ok(self.incident_revision(*id)? == *revision),
             Expect::Merchant { revision } => Ok(self.revision(MERCHANT, params![self.merchant_id])? == *revision),
             Expect::AuditHead { revision } => Ok(self.revision(AUDIT_HEAD, [])? == *revision),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
@@ -95,6 +93,10 @@ impl Pen<'_, '_> {
 
     fn erasure_revision(&self, id: ErasureId) -> DbResult<Option<u64>> {
         self.revision(ERASURE, params![self.merchant, blob(id.as_uuid())])
+    }
+
+    fn incident_revision(&self, id: IncidentId) -> DbResult<Option<u64>> {
+        self.revision(INCIDENT, params![self.merchant, blob(id.as_uuid())])
     }
 
     /// Calls counted on this day.

@@ -9,6 +9,7 @@ mod keys;
 mod merchants;
 mod upserts;
 
+use jiff::civil::Date;
 use rusqlite::params;
 
 use upsert_core::CustomerId;
@@ -72,13 +73,7 @@ impl Pen<'_, '_> {
             Write::PutAuditEntry(row) => self.put_audit_entry(row),
             Write::ForgetAuditEntry(number) => self.forget_audit_entry(*number),
             Write::PutAuditHead(row) => self.put_audit_head(row),
-            Write::CountCall { connection, day } => {
-                let connection = self.number(connection)?;
-                let params = params![self.merchant, day.to_string(), connection];
-                let known = "UPDATE calls SET count = count + 1 WHERE merchant = ?1 AND day = ?2 AND connection = ?3";
-                let new = "INSERT OR IGNORE INTO calls (merchant, day, connection, count) VALUES (?1, ?2, ?3, 1)";
-                self.put([known, new], params)
-            }
+            Write::CountCall { connection, day } => self.count_call(connection, *day),
             Write::GiveBackCall { connection, day } => {
                 let sql =
                     "UPDATE calls SET count = max(count - 1, 0) WHERE merchant = ?1 AND day = ?2 AND connection = ?3";
@@ -86,6 +81,14 @@ impl Pen<'_, '_> {
                 execute(self.db, sql, params![self.merchant, day.to_string(), connection]).map(drop)
             }
         }
+    }
+
+    fn count_call(&mut self, connection: &str, day: Date) -> DbResult<()> {
+        let connection = self.number(connection)?;
+        let params = params![self.merchant, day.to_string(), connection];
+        let known = "UPDATE calls SET count = count + 1 WHERE merchant = ?1 AND day = ?2 AND connection = ?3";
+        let new = "INSERT OR IGNORE INTO calls (merchant, day, connection, count) VALUES (?1, ?2, ?3, 1)";
+        self.put([known, new], params)
     }
 
     fn put_customer(&mut self, row: &CustomerRecord) -> DbResult<()> {

@@ -1,23 +1,26 @@
 //! Customers that are erased.
 
 use upsert_core::EventId;
-use upsert_store::{ErasureRecord, KeptAnswerKey, StoredAnswer, Write};
+use upsert_store::{ErasureRecord, IncidentRecord, KeptAnswerKey, StoredAnswer, Write};
 
 use super::super::batch::Batch;
 use super::super::error::DbResult;
 use super::super::rows::Key;
 use super::super::table::Table;
-use super::super::tables::{ERASURES, IDEMPOTENCY, INCOMING, KEYS, OUTGOING};
+use super::super::tables::{ERASURES, IDEMPOTENCY, INCIDENTS, INCOMING, KEYS, OUTGOING};
 use crate::copy::form;
 use crate::kept::signed;
 
 impl Batch<'_> {
-    /// Notes the rows that a write of an erasure changes.
+    /// Notes the rows that a write of an erasure, or of an incident, changes.
     pub(in super::super) fn need_to_erase(&mut self, merchant: &str, write: &Write) {
         let (table, key): (&'static Table, Key) = match write {
             Write::PutErasure(row) => (&ERASURES, vec![merchant.into(), row.id.as_uuid().into()]),
             Write::AddTombstone { key, .. } => (&KEYS, self.tombstone_key(merchant, key)),
             Write::EraseAnswer { key } => (&IDEMPOTENCY, vec![merchant.into(), key.0.clone().into()]),
+            Write::PutIncident(IncidentRecord { id, .. }) | Write::ForgetIncident(id) => {
+                (&INCIDENTS, vec![merchant.into(), id.as_uuid().into()])
+            }
             Write::ForgetIncomingEvent(id) => (&INCOMING, vec![merchant.into(), id.as_uuid().into()]),
             Write::ForgetOutgoingEvent(id) => (&OUTGOING, vec![merchant.into(), id.as_uuid().into()]),
             _ => return,
