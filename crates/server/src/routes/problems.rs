@@ -77,7 +77,7 @@ fn html(markdown: &str) -> String {
     let mut written = String::with_capacity(2 * markdown.len());
     for (number, part) in markdown.split('`').enumerate() {
         if number % 2 == 1 {
-            written += &format!("<code>{}</code>", escaped(part));
+            written.extend(["<code>", &escaped(part), "</code>"]);
         } else {
             written += &escaped(&without_links(part));
         }
