@@ -6,5 +6,4 @@ pub(crate) mod customer;
 pub(crate) mod delivery;
 pub(crate) mod erasure;
 pub(crate) mod event;
-pub(crate) mod trial;
 pub(crate) mod webhooks;

@@ -109,12 +109,12 @@ fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it
     assert!(tried.starts_with("acme/rotor: the vendor answers ("), "{tried}");
 
     demo.set_faults(r#"[{"effect":{"kind":"answer","status":503},"times":3}]"#);
-    let tried = said(&demo, 1, &["connections", "try", "acme/wallet"]);
+    let tried = said(&demo, 1, &["connections", "try", "acme/payments"]);
     assert!(
-        tried.starts_with("acme/wallet: the vendor fails (503, ") && tried.contains("its words: "),
+        tried.starts_with("acme/payments: the vendor fails (503, ") && tried.contains("its words: "),
         "{tried}"
     );
-    let tried = said(&demo, 1, &["connections", "try", "acme/wallet", "--json"]);
+    let tried = said(&demo, 1, &["connections", "try", "acme/payments", "--json"]);
     let tried: Value = serde_json::from_str(&tried).unwrap();
     assert_eq!(
         (
@@ -123,14 +123,14 @@ fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it
         ),
         (&json!(503), &json!("waits"))
     );
-    let resumed = said(&demo, 0, &["connections", "resume", "acme/wallet"]);
+    let resumed = said(&demo, 0, &["connections", "resume", "acme/payments"]);
     assert!(resumed.contains("\n  the vendor fails (503, "), "{resumed}");
 
-    said(&demo, 0, &["connections", "pause", "acme/wallet"]);
-    let output = say(&demo, &["connections", "try", "acme/wallet", "acme/rotor"]);
+    said(&demo, 0, &["connections", "pause", "acme/payments"]);
+    let output = say(&demo, &["connections", "try", "acme/payments", "acme/rotor"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("acme/wallet: 409 connection_paused"),
+        stderr(&output).contains("acme/payments: 409 connection_paused"),
         "{}",
         stderr(&output)
     );

@@ -164,6 +164,8 @@ fn refused_by_vendors(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuild
 async fn refused_to_be_tried(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
     let act = |path: &str| served.request(Method::POST, &format!("/v1/connections/{path}"), "all");
     assert_eq!(read(act("globex/ledger/pause")).await.0, 200);
+    let of_another = served.post("/v1/connections/globex/ledger/try", "acme", &json!({}));
+    assert_eq!(read(of_another).await.0, 404, "it is another merchant's");
     vec![
         (Code::ConnectionPaused, act("globex/ledger/try")),
         (Code::NothingToTry, act("acme/mute/try")),
