@@ -108,13 +108,13 @@ fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it
     let tried = said(&demo, 0, &["connections", "try", "acme/rotor"]);
     assert!(tried.starts_with("acme/rotor: the vendor answers ("), "{tried}");
 
-    demo.set_faults(r#"[{"effect":{"kind":"answer","status":503},"times":3}]"#);
-    let tried = said(&demo, 1, &["connections", "try", "acme/payments"]);
+    fails_three_times(&demo, "WALLET_CONTROL=");
+    let tried = said(&demo, 1, &["connections", "try", "acme/wallet"]);
     assert!(
-        tried.starts_with("acme/payments: the vendor fails (503, ") && tried.contains("its words: "),
+        tried.starts_with("acme/wallet: the vendor fails (503, ") && tried.contains("its words: "),
         "{tried}"
     );
-    let tried = said(&demo, 1, &["connections", "try", "acme/payments", "--json"]);
+    let tried = said(&demo, 1, &["connections", "try", "acme/wallet", "--json"]);
     let tried: Value = serde_json::from_str(&tried).unwrap();
     assert_eq!(
         (
@@ -123,18 +123,31 @@ fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it
         ),
         (&json!(503), &json!("waits"))
     );
-    let resumed = said(&demo, 0, &["connections", "resume", "acme/payments"]);
+    let resumed = said(&demo, 0, &["connections", "resume", "acme/wallet"]);
     assert!(resumed.contains("\n  the vendor fails (503, "), "{resumed}");
 
-    said(&demo, 0, &["connections", "pause", "acme/payments"]);
-    let output = say(&demo, &["connections", "try", "acme/payments", "acme/rotor"]);
+    said(&demo, 0, &["connections", "pause", "acme/wallet"]);
+    let output = say(&demo, &["connections", "try", "acme/wallet", "acme/rotor"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("acme/payments: 409 connection_paused"),
+        stderr(&output).contains("acme/wallet: 409 connection_paused"),
         "{}",
         stderr(&output)
     );
     assert!(stdout(&output).contains("acme/rotor: the vendor answers"));
+}
+
+/// The vendor whose control address the demo names so.
+fn fails_three_times(demo: &Demo, control: &str) {
+    let control = demo
+        .guide
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix(control));
+    let client = reqwest::Client::builder().build().unwrap();
+    let request = client.put(format!("{}/faults", control.unwrap()));
+    let faults = json!([{ "effect": { "kind": "answer", "status": 503 }, "times": 3 }]);
+    let status = on_a_runtime(async { request.json(&faults).send().await.unwrap().status() });
+    assert!(status.is_success(), "{status}");
 }
 
 #[test]
