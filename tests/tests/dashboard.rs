@@ -260,7 +260,7 @@ async fn a_try_shows_the_vendors_next_real_answer_and_when_it_is_back_what_waits
             json!({ "reference": format!("W{number}"), "given_name": "Ann", "phone": format!("2025550{number:03}") });
         world.upsert_with(&body, &[("prefer", "respond-async")]).await;
     }
-    browser.wait_for_text("acme / rotor down for", LIVE).await;
+    browser.wait_for_text("400 waiting, 503", LIVE).await;
     browser.click_text("Try now").await;
     browser.wait_for_text("the vendor fails (503", PATIENCE).await;
     browser.wait_for_text("down for maintenance", PATIENCE).await;

@@ -14,6 +14,7 @@ pub(crate) mod reload;
 pub(crate) mod replay;
 pub(crate) mod selected;
 pub(crate) mod stored_merchants;
+mod trial_view;
 pub(crate) mod trials;
 pub(crate) mod vendor_records;
 

@@ -7,5 +7,4 @@ pub(crate) mod delivery;
 pub(crate) mod erasure;
 pub(crate) mod event;
 pub(crate) mod incident;
-pub(crate) mod trial;
 pub(crate) mod webhooks;

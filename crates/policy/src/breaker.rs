@@ -218,12 +218,12 @@ impl Breaker {
     /// answer is known soon enough.
     fn admit(&self, is_trial: bool, now: Instant) -> Result<Pass<'_>, ProviderError> {
         let mut circuit = self.circuit();
-        let mut opens_again = None;
+        let mut otherwise = State::HalfOpen { probing: false };
         let probe = match circuit.state {
             State::Closed => false,
             State::Open { until } if until > now && !is_trial => return Err(held(until - now)),
             State::Open { until } if until > now => {
-                opens_again = Some(until);
+                otherwise = State::Open { until };
                 circuit.turn(State::HalfOpen { probing: true });
                 true
             }
@@ -239,7 +239,7 @@ impl Breaker {
             era,
             probe,
             is_trial,
-            opens_again,
+            otherwise,
             verdict: Verdict::Nothing,
             vendor_status: None,
         })
@@ -262,12 +262,7 @@ impl Breaker {
         }
         circuit.note(pass, self.clock.now());
         match (pass.probe, pass.verdict) {
-            (true, Verdict::Nothing) => {
-                circuit.state = match pass.opens_again {
-                    Some(until) => State::Open { until },
-                    None => State::HalfOpen { probing: false },
-                };
-            }
+            (true, Verdict::Nothing) => circuit.state = pass.otherwise,
             (false, Verdict::Nothing) => {}
             (true, Verdict::Up) => self.close(&mut circuit),
             (false, Verdict::Up) => {
@@ -276,9 +271,8 @@ impl Breaker {
             }
             (true, Verdict::Fault { .. }) => {
                 // However often somebody asks: what goes by itself does not come the more seldom for it.
-                if !pass.is_trial {
-                    circuit.failed_probes = circuit.failed_probes.saturating_add(1);
-                }
+                let one_more = u32::from(!pass.is_trial);
+                circuit.failed_probes = circuit.failed_probes.saturating_add(one_more);
                 self.open(&mut circuit, now);
             }
             (false, Verdict::Fault { .. }) => {
@@ -376,8 +370,8 @@ struct Pass<'a> {
     era: u64,
     probe: bool,
     is_trial: bool,
-    /// Of a trial that went through an open circuit: until when that is open, should nothing come of it.
-    opens_again: Option<Instant>,
+    /// What the circuit is again, should nothing come of a probe.
+    otherwise: State,
     verdict: Verdict,
     vendor_status: Option<u16>,
 }

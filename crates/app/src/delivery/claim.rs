@@ -21,7 +21,7 @@ use crate::directory::merchant::Connection;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::planning::lane::reserve;
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, plan};
-use crate::runtime::connections::{Connections, UNTIL_RELEASED};
+use crate::runtime::connections::UNTIL_RELEASED;
 
 /// So often a claim is worked out anew because the lane changed meanwhile; after that the next pass tries.
 const MOST_RACES: usize = 16;
@@ -95,23 +95,29 @@ impl Deliveries {
         if let Some(other) = lane.queued().filter(|queued| *queued != id) {
             return Ok(Race::Won(Claimed::Ended(Some(other))));
         }
-        // As late as can be: another call may just have found that the vendor refuses the credentials.
-        let connections = &self.context.connections;
-        if purpose == ClaimPurpose::Usual && connections.is_paused(&delivery.merchant, &delivery.connection) {
-            self.put_off(delivery, UNTIL_RELEASED).await?;
-            return Ok(Race::Won(Claimed::NotNow));
-        }
-        if purpose == ClaimPurpose::Trial && is_paused_by_hand(connections, &delivery) {
-            return Ok(Race::Won(Claimed::NotNow));
-        }
-        if let Some(held) = day_is_used_up(&connection, &delivery).filter(|_| purpose == ClaimPurpose::Usual) {
-            self.put_off(delivery, held).await?;
+        if let Some(held) = self.holds_back(purpose, &connection, &delivery) {
+            if purpose == ClaimPurpose::Usual {
+                self.put_off(delivery, held).await?;
+            }
             return Ok(Race::Won(Claimed::NotNow));
         }
         let mut claiming = Claiming::new(self.context.clock.now(), connection.clone(), delivery, lane, &known);
         claiming.is_trial = purpose == ClaimPurpose::Trial;
         claiming.plan(&known, key_is_taken);
         self.finish_claim(claiming).await
+    }
+
+    /// What it has to wait for. It is asked as late as can be: another call may just have found that the vendor refuses the
+    /// credentials.
+    fn holds_back(&self, purpose: ClaimPurpose, connection: &Connection, delivery: &DeliveryRecord) -> Option<Held> {
+        let (merchant, name) = (&delivery.merchant, &delivery.connection);
+        let pause = self.context.connections.pause_of(merchant, name);
+        match (purpose, pause) {
+            (ClaimPurpose::Usual, Some(_)) => Some(UNTIL_RELEASED),
+            (ClaimPurpose::Usual, None) => day_is_used_up(connection, delivery),
+            (ClaimPurpose::Trial, Some(pause)) => (pause.by == PausedBy::Operator).then_some(UNTIL_RELEASED),
+            (ClaimPurpose::Trial, None) | (ClaimPurpose::Probe, _) => None,
+        }
     }
 
     async fn finish_claim(&self, claiming: Claiming) -> Result<Race<Claimed>, StoreError> {
@@ -181,11 +187,6 @@ impl Deliveries {
 fn day_is_used_up(connection: &Connection, delivery: &DeliveryRecord) -> Option<Held> {
     let held = connection.status.room(delivery.priority).err();
     held.filter(|held| connection.counts_calls && held.waiting_for == WaitingFor::Quota)
-}
-
-fn is_paused_by_hand(connections: &Connections, delivery: &DeliveryRecord) -> bool {
-    let pause = connections.pause_of(&delivery.merchant, &delivery.connection);
-    pause.is_some_and(|pause| pause.by == PausedBy::Operator)
 }
 
 /// What there is to be said of one that need not be claimed.

@@ -9,8 +9,8 @@ use crate::delivery::trial::{Came, Tried};
 use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
 use crate::operations::acts::of_connection;
+use crate::operations::trial_view::trial_view;
 use crate::problem::Refusal;
-use crate::view::trial::trial_view;
 
 /// The one call that may be asked for at a connection at a time.
 struct Alone {

@@ -20,11 +20,15 @@ const LONG: i64 = 300;
 const TOO_LONG: i64 = 3_600;
 /// A quota is running out when no more than this part of it is left, in percent.
 const NEARLY_SPENT: u32 = 10;
-/// What helps where the vendor fails, and where there is nothing to do but to look.
+/// What helps where one call may show more, and where there is nothing to do but to look.
 const CALL: &[Action] = &[Action::Try, Action::List];
 const LOOK: &[Action] = &[Action::List];
-const CALL_OR_RESUME: &[Action] = &[Action::Try, Action::Resume];
-const RESUME: &[Action] = &[Action::Resume];
+/// Of a pause, whose it is: what is said of it, and what helps.
+const BY_HAND: (&str, &[Action]) = ("paused by hand", &[Action::Resume]);
+const BY_VENDOR: (&str, &[Action]) = (
+    "the vendor refuses its credentials: put them right, or resume it; paused",
+    &[Action::Try, Action::Resume],
+);
 /// Others' words may be long; this many characters of them are told.
 const MOST_WORDS: usize = 160;
 
@@ -245,13 +249,9 @@ impl Judged {
             // It is down.
             ConnectionState::Open | ConnectionState::Healthy => {}
             ConnectionState::Paused => {
-                let (found, what, actions) = match connection.paused_by {
-                    Some(PausedBy::Vendor) => (
-                        (Critical, Code::PausedByVendor),
-                        "the vendor refuses its credentials: put them right, or resume it; paused",
-                        CALL_OR_RESUME,
-                    ),
-                    _ => ((Warning, Code::PausedByOperator), "paused by hand", RESUME),
+                let (found, (what, actions)) = match connection.paused_by {
+                    Some(PausedBy::Vendor) => ((Critical, Code::PausedByVendor), BY_VENDOR),
+                    _ => ((Warning, Code::PausedByOperator), BY_HAND),
                 };
                 let (held, reason) = (self.held(), said(connection.pause_reason.as_deref()));
                 let detail = format!("{what}{}{held}{reason}", lasting_since(connection.paused_since, now));
@@ -269,7 +269,6 @@ impl Judged {
                     limit.used_today,
                     self.held()
                 );
-                // Our own count is nobody's to overdraw; the vendor's word may be over by now.
                 let actions = if limit.left_today == Some(0) { LOOK } else { CALL };
                 self.add((Critical, Code::QuotaSpent), detail, None, actions);
             }
@@ -289,8 +288,8 @@ impl Judged {
             let (detail, since) = self.failing("failing", connection, now);
             self.add(found, detail, since, CALL);
         } else {
-            let (faults, calls) = (breaker.faults, breaker.calls);
-            let detail = format!("{faults} of the last {calls} calls failed by the vendor's fault");
+            let (faults, of) = (breaker.faults, breaker.calls);
+            let detail = format!("{faults} of the last {of} calls failed by the vendor's fault");
             self.add(found, detail, None, LOOK);
         }
     }

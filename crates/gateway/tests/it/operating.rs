@@ -108,7 +108,7 @@ fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it
     let tried = said(&demo, 0, &["connections", "try", "acme/rotor"]);
     assert!(tried.starts_with("acme/rotor: the vendor answers ("), "{tried}");
 
-    demo.set_faults(r#"[{"effect":{"kind":"answer","status":503},"times":3}]"#);
+    fails_three_times(&demo, "WALLET_CONTROL=");
     let tried = said(&demo, 1, &["connections", "try", "acme/wallet"]);
     assert!(
         tried.starts_with("acme/wallet: the vendor fails (503, ") && tried.contains("its words: "),
@@ -135,6 +135,19 @@ fn a_connection_is_tried_and_the_vendors_answer_is_told_with_an_exit_code_for_it
         stderr(&output)
     );
     assert!(stdout(&output).contains("acme/rotor: the vendor answers"));
+}
+
+/// The vendor whose control address the demo names so.
+fn fails_three_times(demo: &Demo, control: &str) {
+    let control = demo
+        .guide
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix(control));
+    let client = reqwest::Client::builder().build().unwrap();
+    let request = client.put(format!("{}/faults", control.unwrap()));
+    let faults = json!([{ "effect": { "kind": "answer", "status": 503 }, "times": 3 }]);
+    let status = on_a_runtime(async { request.json(&faults).send().await.unwrap().status() });
+    assert!(status.is_success(), "{status}");
 }
 
 #[test]

@@ -19,12 +19,13 @@ const ELSEWHERE: [ProblemCode; 2] = [ProblemCode::RequestTimeout, ProblemCode::S
 
 /// A request for each code; what they need is there when they are sent.
 async fn requests(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
-    let mut requests = vec![(Code::RateLimited, used_up(served).await)];
-    requests.extend(refused_at_the_door(served));
+    let mut requests = refused_at_the_door(served);
     requests.extend(refused_by_what_is_known(served).await);
     requests.extend(refused_by_vendors(served));
     requests.extend(refused_to_be_tried(served).await);
     requests.extend(refused_of_merchants(served));
+    // What is used up is there again in a second.
+    requests.insert(0, (Code::RateLimited, used_up(served).await));
     // Last and sent first: it is in progress for a moment only.
     requests.insert(0, (Code::IdempotencyInProgress, being_answered(served).await));
     requests
@@ -164,6 +165,8 @@ fn refused_by_vendors(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuild
 async fn refused_to_be_tried(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
     let act = |path: &str| served.request(Method::POST, &format!("/v1/connections/{path}"), "all");
     assert_eq!(read(act("globex/ledger/pause")).await.0, 200);
+    let of_another = served.post("/v1/connections/globex/ledger/try", "acme", &json!({}));
+    assert_eq!(read(of_another).await.0, 404, "it is another merchant's");
     vec![
         (Code::ConnectionPaused, act("globex/ledger/try")),
         (Code::NothingToTry, act("acme/mute/try")),
