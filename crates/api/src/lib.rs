@@ -22,6 +22,7 @@ mod plan;
 mod problem;
 mod process;
 mod provider;
+mod said;
 mod selection;
 mod states;
 mod upsert;
@@ -41,8 +42,8 @@ pub use customer::{Address, Addresses, Customer, CustomerRecord, Link, LinkedCus
 pub use delivery::{Attempt, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
 pub use erasure::{ErasedVendor, Erasure, Left};
 pub use event::{
-    Event, EventBody, EventProblem, EventReplayed, IncomingEvent, OutgoingEvent, WholeEvent, WholeIncomingEvent,
-    WholeOutgoingEvent,
+    Event, EventBody, EventProblem, EventReplayed, FailedAttempt, IncomingEvent, OutgoingEvent, WholeEvent,
+    WholeIncomingEvent, WholeOutgoingEvent,
 };
 pub use event_filters::{EventParameters, IncomingFilter, OutgoingFilter};
 pub use filter::{Filter, LARGEST_PAGE, Page, PageQuery, Reader, Texts};
@@ -57,6 +58,7 @@ pub use problem::{
 };
 pub use process::{Alive, KeysRotated, Logs, LogsChange, Ready, ReadyConfiguration};
 pub use provider::{FieldMap, Form, Provider};
+pub use said::first_line;
 pub use selection::{
     DeliveriesDone, DeliverySelection, EventFilter, EventSelection, EventSelectionBody, EventsDone, Refused,
     RefusedDelivery, ReplayOf,

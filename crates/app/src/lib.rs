@@ -27,7 +27,7 @@ pub use context::{GatewayParts, LOOK_EVERY, Retention};
 pub use delivery::Deliveries;
 pub use directory::merchant::{Connection, ConnectionStatus, Directory, Merchant, NextStep, RetryRule, Route};
 pub use directory::stored::{BuildMerchant, StoredMerchants};
-pub use directory::webhooks::{Endpoint, EndpointAnswer, EventSender, SignedEvent, Source};
+pub use directory::webhooks::{Endpoint, EndpointAnswer, EndpointWords, EventSender, SignedEvent, Source};
 pub use gateway::Gateway;
 pub use inbox::Inbox;
 pub use inbox::outcome::Intake;

@@ -16,7 +16,8 @@ pub(crate) use delivery::{
     whole_delivery, wrong,
 };
 pub(crate) use event::{
-    event_problem, incoming_event, outgoing_event, taken_event, whole_incoming_event, whole_outgoing_event,
+    event_problem, failed_attempt, incoming_event, outgoing_event, taken_event, whole_incoming_event,
+    whole_outgoing_event,
 };
 pub(crate) use others::{
     audit_check, audit_entry, configuration, deliveries_done, events_done, listed_merchant, listed_upsert, logs,

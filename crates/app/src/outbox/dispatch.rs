@@ -12,7 +12,7 @@ use upsert_core::{EventId, Word as _};
 use upsert_store::{Applied, Changeset, Disabled, OutgoingEvent, StoreError, Write};
 use upsert_webhook::sign;
 
-use crate::directory::webhooks::{Endpoint, EndpointAnswer, SignedEvent};
+use crate::directory::webhooks::{Endpoint, SignedEvent};
 use crate::outbox::Outbox;
 use crate::outbox::event_span::EventSpan;
 use crate::outbox::retry_schedule::{GONE, Tried, record};
@@ -149,19 +149,9 @@ impl Outbox {
         };
         let answer = endpoint.sender.send(event).await;
         let took = started.elapsed();
-        let (status, retry_after, error) = match answer {
-            Ok(EndpointAnswer { status, retry_after }) => {
-                let is_taken = (200..300).contains(&status);
-                let error = (!is_taken).then(|| format!("the endpoint answered {status}"));
-                (Some(status), retry_after, error)
-            }
-            Err(why) => (None, None, Some(why)),
-        };
-        let tried = Tried {
-            status,
-            error,
-            retry_after,
-            took,
+        let tried = match answer {
+            Ok(answer) => Tried::answered(answer, took),
+            Err(why) => Tried::unanswered(why, took),
         };
         span.end(&tried);
         tried

@@ -42,10 +42,15 @@ impl Queries {
     ///
     /// # Errors
     /// 400 for a cursor that cannot be read.
-    pub async fn list_outgoing(&self, filter: &OutgoingFilter, page: &PageQuery) -> Result<Page<Event>, Refusal> {
+    pub async fn list_outgoing(
+        &self,
+        filter: &OutgoingFilter,
+        page: &PageQuery,
+        visibility: Visibility,
+    ) -> Result<Page<Event>, Refusal> {
         let before = begins(page, EventId::from_uuid)?;
         let found = self.context.store.outgoing_events(filter, before, page.limit).await?;
-        let shown = |event| Event::Outgoing(outgoing(event));
+        let shown = |event| Event::Outgoing(visibility.show(outgoing(event)));
         let next = found.next.as_ref().map(EventId::as_uuid);
         Ok(shown_page(found.entries.iter().map(shown), next))
     }
@@ -81,6 +86,7 @@ impl Queries {
         Ok(visibility.show(WholeOutgoingEvent {
             event: outgoing(&event),
             body: Some(event.body().to_owned()).filter(|body| !body.is_empty()),
+            failed_attempts: event.failed_attempts().to_vec(),
         }))
     }
 

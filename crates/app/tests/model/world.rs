@@ -573,10 +573,7 @@ struct Takes;
 #[async_trait]
 impl EventSender for Takes {
     async fn send(&self, _: SignedEvent<'_>) -> Result<EndpointAnswer, String> {
-        Ok(EndpointAnswer {
-            status: 204,
-            retry_after: None,
-        })
+        Ok(EndpointAnswer::bare(204))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use upsert_api::{OutgoingFilter, OutgoingState};
+use upsert_api::{FailedAttempt, OutgoingFilter, OutgoingState};
 use upsert_core::EventId;
 
 use crate::Expect;
@@ -13,6 +13,9 @@ use crate::delivery::{is_among, is_wanted};
 
 /// No process has one for itself for longer: a claim that says so was made by a clock that was wrong.
 const LONGEST_CLAIM: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many of the newest tries that failed are kept: as many as are made before it is given up.
+pub const MOST_ANSWERS: usize = 10;
 
 /// One event on its way to one endpoint. How far it is changes by the methods below alone.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +44,8 @@ pub struct OutgoingEvent {
     /// Until when one of several processes has it for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failed_attempts: Vec<FailedAttempt>,
     body: String,
 }
 
@@ -104,6 +109,7 @@ impl OutgoingEvent {
             last_error: None,
             replayed_at: None,
             lease_until: None,
+            failed_attempts: Vec::new(),
             body,
         }
     }
@@ -149,11 +155,27 @@ impl OutgoingEvent {
         self.last_error = error;
     }
 
+    /// What the endpoint said to the try that was noted last.
+    pub fn keep_answer(&mut self, failed: FailedAttempt) {
+        let too_many = (self.failed_attempts.len() + 1).saturating_sub(MOST_ANSWERS);
+        self.failed_attempts.drain(..too_many);
+        self.failed_attempts.push(failed);
+    }
+
     /// The endpoint took it. What was taken is not kept: it is personal data that nobody needs any more.
     pub fn succeed(&mut self, now: Timestamp) {
         self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
         self.progress = Progress::Succeeded { ended_at: now };
+        self.forget_words();
+    }
+
+    /// What is sent, and what the endpoint said, which may repeat it.
+    fn forget_words(&mut self) {
         self.body.clear();
+        for failed in &mut self.failed_attempts {
+            failed.headers.clear();
+            failed.body = None;
+        }
     }
 
     /// It is tried again.
@@ -183,7 +205,7 @@ impl OutgoingEvent {
         self.expects(&[OutgoingState::Failed]);
         if let Progress::Failed { ended_at } = self.progress {
             self.progress = Progress::Discarded { ended_at };
-            self.body.clear();
+            self.forget_words();
         }
     }
 
@@ -248,6 +270,11 @@ impl OutgoingEvent {
     /// What went wrong last, free of personal data.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
+    }
+
+    /// The tries that failed, in order, at most [`MOST_ANSWERS`] of them; also those before it was replayed.
+    pub fn failed_attempts(&self) -> &[FailedAttempt] {
+        &self.failed_attempts
     }
 
     /// What is sent, to the letter; empty once nobody needs it any more.

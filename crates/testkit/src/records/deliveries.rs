@@ -1,5 +1,7 @@
 //! Deliveries in every state, and their attempts.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use upsert_core::{
@@ -119,6 +121,7 @@ pub fn delivery_error(kind: ErrorKind, code: Option<&str>) -> DeliveryError {
         vendor_status: None,
         vendor_request_id: None,
         errors: Vec::new(),
+        vendor_headers: BTreeMap::new(),
         vendor_body: None,
     }
 }
@@ -137,7 +140,8 @@ pub fn full_delivery_error() -> DeliveryError {
             vendor_field: "emailAddress".to_owned(),
             detail: "taken".to_owned(),
         }],
-        vendor_body: Some(serde_json::json!({ "code": "E42", "at": [null, 1.5] })),
+        vendor_headers: [("server".to_owned(), "nginx \"ä\"".to_owned())].into(),
+        vendor_body: Some(serde_json::json!({ "code": "E42\0\u{202e}", "at": [null, 1.5] })),
     }
 }
 
