@@ -42,7 +42,7 @@ pub use queries::attention::{ConfigurationRefused, needs_attention};
 pub use queries::backlog::{EventBacklog, OfMerchant};
 pub use runtime::counters::{Ending, Endings};
 pub use runtime::metrics::describe_metrics;
-pub use runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
+pub use runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, TraceContext, trace_id};
 pub use sessions::Sessions;
 pub use strict_json::read_json;
 pub use upsert::Upserts;

@@ -75,6 +75,9 @@ impl<V: HttpVendor> HttpProvider<V> {
             && let Some(Ok(value)) = context.traceparent.as_deref().map(HeaderValue::from_str)
         {
             headers.insert("traceparent", value);
+            if let Some(Ok(value)) = context.tracestate.as_deref().map(HeaderValue::from_str) {
+                headers.insert("tracestate", value);
+            }
         }
         Ok(Outgoing {
             method,

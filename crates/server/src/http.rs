@@ -28,4 +28,5 @@ pub(crate) mod request_id;
 pub(crate) mod request_span;
 pub(crate) mod shared_answer;
 pub(crate) mod standing;
+pub(crate) mod tracestate;
 pub(crate) mod weights;

@@ -169,6 +169,7 @@ fn context(connection: &Connection) -> CallContext {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: connection.counts_calls,
         in_line: InLine::default(),

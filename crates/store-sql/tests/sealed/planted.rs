@@ -111,6 +111,7 @@ fn of_deliveries(merchant: &str, number: u32) -> Vec<Write> {
     for attempt in [1, 2] {
         let mut row = full_delivery_record(merchant, "crm", delivery, DeliveryState::Waiting);
         row.traceparent = Some(text("trace"));
+        row.tracestate = Some(text("state"));
         let mut kept = attempt_record(delivery, attempt);
         kept.result = Some(text("result"));
         let mut request = sent_request(attempt);

@@ -9,7 +9,7 @@ use upsert_api::{FailedAttempt, OutgoingFilter, OutgoingState};
 use upsert_core::EventId;
 
 use crate::Expect;
-use crate::delivery::{is_among, is_wanted};
+use crate::delivery::{DeliveryRecord, is_among, is_wanted};
 
 /// No process has one for itself for longer: a claim that says so was made by a clock that was wrong.
 const LONGEST_CLAIM: SignedDuration = SignedDuration::from_hours(1);
@@ -46,7 +46,33 @@ pub struct OutgoingEvent {
     lease_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     failed_attempts: Vec<FailedAttempt>,
+    /// What it is a part of; none: nobody asked for what it tells of, or not within a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<EventTrace>,
     body: String,
+}
+
+/// The request that made what an event tells of, as W3C Trace Context has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventTrace {
+    /// Its `traceparent`.
+    pub traceparent: String,
+    /// What other systems of tracing say of that trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl EventTrace {
+    /// Of the request that this delivery came with.
+    pub fn of(delivery: &DeliveryRecord) -> Option<Self> {
+        delivery.traceparent.clone().map(|traceparent| Self {
+            traceparent,
+            tracestate: delivery.tracestate.clone(),
+            made_at: delivery.created_at,
+        })
+    }
 }
 
 /// How far it is.
@@ -110,6 +136,7 @@ impl OutgoingEvent {
             replayed_at: None,
             lease_until: None,
             failed_attempts: Vec::new(),
+            trace: None,
             body,
         }
     }

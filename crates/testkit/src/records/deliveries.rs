@@ -68,6 +68,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId, st
     record.force = true;
     record.priority = Priority::Bulk;
     record.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    record.tracestate = Some("rojo=00f0,congo=t61r".to_owned());
     for number in [3, 5] {
         let mut older = delivery_record(merchant, connection, delivery_id(number), DeliveryState::Waiting);
         older.give_way_to(&mut record, noon());
