@@ -161,6 +161,7 @@ fn answers(criterion: &mut Criterion) {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: false,
         is_trial: false,

@@ -211,6 +211,7 @@ fn refused(number: u64) -> DeliveryError {
         vendor_status: Some(422),
         vendor_request_id: Some(format!("req-{number}")),
         errors: Vec::new(),
+        vendor_headers: std::collections::BTreeMap::new(),
         vendor_body: None,
     }
 }

@@ -116,6 +116,7 @@ fn context() -> CallContext {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: false,
         is_trial: false,

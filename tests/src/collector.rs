@@ -31,6 +31,8 @@ pub struct CollectedSpan {
     pub status: i32,
     /// What is said about it.
     pub attributes: Json,
+    /// What other systems say of its trace.
+    pub trace_state: String,
     /// Trace and span of each link.
     pub links: Vec<(String, String)>,
     /// Name, version and schema URL of who recorded it.
@@ -146,6 +148,7 @@ fn collected(span: &Span, scope: &[String; 3], resource: &Json) -> CollectedSpan
         kind: span.kind,
         status: span.status.as_ref().map_or(0, |status| status.code),
         attributes: said(&span.attributes),
+        trace_state: span.trace_state.clone(),
         links: span
             .links
             .iter()

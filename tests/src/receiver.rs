@@ -22,6 +22,8 @@ use tokio::sync::watch;
 pub enum Manner {
     /// With this status, at once.
     Status(u16),
+    /// With this status and these words, then the address that was called and what was sent, as pages of errors repeat them.
+    Says(u16, String),
     /// With 204, after so long.
     Slow(Duration),
     /// With 307 to this URL.
@@ -169,7 +171,7 @@ impl Receiver {
 async fn receive(request: HttpRequest, body: Bytes, desk: Data<Desk>) -> HttpResponse {
     let manner = lock(&desk.manner).clone();
     let answered = match manner {
-        Manner::Status(status) => Some(status),
+        Manner::Status(status) | Manner::Says(status, _) => Some(status),
         Manner::Slow(_) => Some(204),
         Manner::Redirect(_) => Some(307),
         Manner::Endless | Manner::Drip => Some(200),
@@ -183,6 +185,15 @@ async fn receive(request: HttpRequest, body: Bytes, desk: Data<Desk>) -> HttpRes
     let mut response = HttpResponse::build(status);
     match manner {
         Manner::Status(_) => {}
+        Manner::Says(_, words) => {
+            let said = format!(
+                "{words}\n{} {}\n{}",
+                request.method(),
+                request.uri(),
+                String::from_utf8_lossy(&body)
+            );
+            return response.insert_header(("server", "receiver")).body(said);
+        }
         Manner::Slow(wait) => tokio::time::sleep(wait).await,
         Manner::Redirect(to) => drop(response.insert_header((LOCATION, to))),
         Manner::Hang => std::future::pending().await,

@@ -18,7 +18,7 @@ use standardwebhooks::Webhook;
 use upsert_sealing::is_signed_by;
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::search::{files_of, found_in_files};
-use upsert_tests::{Answered, HOOK_SECRET, KEY, Operator, Plan, Receiver, World, api_key};
+use upsert_tests::{Answered, HOOK_SECRET, KEY, Manner, Operator, Plan, Receiver, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const PHONE: &str = "+12025550123";
@@ -661,11 +661,15 @@ fn files(world: &World) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn no_byte_of_the_person_is_left_in_the_file_its_log_its_free_pages_or_a_backup() {
+    // It takes nothing, and its answers repeat what it was sent.
+    let receiver = Receiver::start(HOOK_SECRET);
+    receiver.answers(Manner::Says(503, "not now".to_owned()));
     let plan = Plan {
         is_one_process: true,
         tables: format!(
-            "{SOURCES}\n[[webhooks.out]]\nname = \"hook\"\nurl = \"http://127.0.0.1:9/\"\nevents = [\"customer.upserted\", \
-             \"customer.erased\"]\nsecret = {{ file = \"hook.secret\" }}\nallow_plain_http = true\n"
+            "{SOURCES}\n[[webhooks.out]]\nname = \"hook\"\nurl = \"{}\"\nevents = [\"customer.upserted\", \
+             \"customer.erased\"]\nsecret = {{ file = \"hook.secret\" }}\nallow_plain_http = true\n",
+            receiver.url()
         ),
         every_connection: "on_collision = \"proceed\"".to_owned(),
         rotor: "retry = { attempts = 2, base = \"1ms\", cap = \"2ms\" }".to_owned(),
@@ -690,7 +694,9 @@ async fn no_byte_of_the_person_is_left_in_the_file_its_log_its_free_pages_or_a_b
             changed["family_name"] = json!(format!("canarymarried{name}"));
             if number % 12 == 0 {
                 let complaint = json!({ "message": format!("canarywords{name}") }).to_string();
-                let refusal = Answer::new(500).body(&complaint);
+                let refusal = Answer::new(500)
+                    .body(&complaint)
+                    .header("via", format!("canaryvia{name}"));
                 world.rotor.faults().set(vec![Fault::once(Effect::Answer(refusal))]);
             }
             world.upsert(&changed).await;
@@ -700,9 +706,16 @@ async fn no_byte_of_the_person_is_left_in_the_file_its_log_its_free_pages_or_a_b
         }
     }
     let database = files(&world)[0].clone();
+    let said = |events: &Answered| events.text.contains("\"last_answer\":\"not now\"");
+    world.until("/v1/events/out?limit=200", PATIENCE, said).await;
     if std::env::var_os("UPSERT_TEST_SEALED").is_none() {
         let notes: Vec<String> = ids.iter().map(|(name, _)| format!("canarynotes{name}")).collect();
-        let texts: Vec<&str> = notes.iter().map(String::as_str).chain(THEIRS).collect();
+        let texts: Vec<&str> = notes
+            .iter()
+            .map(String::as_str)
+            .chain(THEIRS)
+            .chain(["canaryvia0x"])
+            .collect();
         let found = found_in_files(&files(&world), &texts);
         for text in texts {
             let is_found = found.iter().any(|(_, found, _)| *found == text);

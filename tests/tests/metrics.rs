@@ -7,6 +7,9 @@
     reason = "a test that cannot go on has to stop"
 )]
 
+#[path = "metrics/prometheus.rs"]
+mod prometheus;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;

@@ -14,6 +14,7 @@ use upsert_tests::{Answered, CollectedSpan, Collector, Manner, Plan, Receiver, W
 const PATIENCE: Duration = Duration::from_secs(20);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
+const STATE: &str = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 
@@ -42,6 +43,15 @@ fn all_sent_to_wallet(world: &World) -> Vec<String> {
     let entries = world.wallet.journal().entries();
     let sent = entries.iter().filter_map(|entry| entry.header("traceparent"));
     sent.map(str::to_owned).collect()
+}
+
+/// The `tracestate` of each write that the vendor got.
+fn states_sent_to_wallet(world: &World) -> Vec<Option<String>> {
+    let entries = world.wallet.journal().entries();
+    let writes = entries.iter().filter(|entry| entry.method == "POST");
+    writes
+        .map(|entry| entry.header("tracestate").map(str::to_owned))
+        .collect()
 }
 
 /// That of the last one.
@@ -74,7 +84,11 @@ async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_
     let fault = Fault::once(Effect::Answer(Answer::new(503).body(complaint)));
     world.rotor.faults().add(fault);
     let caller = format!("00-{TRACE}-{CALLER}-01");
-    let headers = [("traceparent", caller.as_str()), ("idempotency-key", "canarykey")];
+    let headers = [
+        ("traceparent", caller.as_str()),
+        ("tracestate", STATE),
+        ("idempotency-key", "canarykey"),
+    ];
     let made = world.upsert_with(&ann(), &headers).await;
     assert_eq!(made.status, 201, "{}", made.text);
     world.get("/v1/customers?email=canarymail@x.example").await;
@@ -140,10 +154,14 @@ async fn an_upsert_over_three_vendors_with_a_retry_is_one_tree_without_personal_
     assert!((200..300).contains(&status), "{status}");
 
     assert_eq!(sent_to_wallet(&world), format!("00-{TRACE}-{}-01", wallet[0].id));
+    assert_eq!(states_sent_to_wallet(&world), [Some(STATE.to_owned())]);
+    assert!(spans.iter().all(|span| span.trace_state == STATE), "{spans:#?}");
     for vendor in [&world.rotor, &world.april] {
         let entries = vendor.journal().entries();
         assert!(
-            entries.iter().all(|entry| entry.header("traceparent").is_none()),
+            entries
+                .iter()
+                .all(|entry| entry.header("traceparent").is_none() && entry.header("tracestate").is_none()),
             "nobody allowed it"
         );
     }
@@ -201,7 +219,9 @@ async fn each_try_to_send_an_event_is_a_span_that_says_to_whom_and_how_it_was_an
         receiver.url()
     );
     let mut world = World::with_files(plan, &[("told.secret", SIGNS)]).await;
-    let made = world.upsert(&ann()).await;
+    let caller = format!("00-{TRACE}-{CALLER}-01");
+    let headers = [("traceparent", caller.as_str()), ("tracestate", STATE)];
+    let made = world.upsert_with(&ann(), &headers).await;
     assert_eq!(made.status, 201, "{}", made.text);
     receiver.until_count(1, PATIENCE).await;
     receiver.answers(Manner::Status(503));
@@ -217,7 +237,7 @@ async fn each_try_to_send_an_event_is_a_span_that_says_to_whom_and_how_it_was_an
     let port = u64::from(receiver.url().parse::<reqwest::Url>().unwrap().port().unwrap());
     for span in &sent {
         let said = &span.attributes;
-        assert_eq!((span.kind, span.parent.as_str()), (CLIENT, ""));
+        assert_eq!(span.kind, CLIENT);
         assert_eq!(said["http.request.method"], "POST");
         assert_eq!(said["server.address"], "127.0.0.1");
         assert_eq!(said["server.port"], port);
@@ -228,7 +248,11 @@ async fn each_try_to_send_an_event_is_a_span_that_says_to_whom_and_how_it_was_an
     assert_eq!(refused.attributes["http.response.status_code"], 503);
     assert_eq!(refused.attributes["error.type"], "503");
     assert_eq!(refused.attributes["upsert_gateway.event_id"], tested.body["id"]);
+    assert_eq!(refused.parent, "", "nobody's change is told of");
     let taken = sent.iter().find(|span| span.status == 0).unwrap();
+    let request = named(&spans, "POST /v1/customers")[0];
+    assert_eq!((&*taken.trace, &taken.parent), (TRACE, &request.id));
+    assert_eq!(taken.trace_state, STATE);
     let status = taken.attributes["http.response.status_code"].as_u64().unwrap();
     assert!((200..300).contains(&status), "{status}");
     assert!(!collector.holds("canary"), "{spans:#?}");
@@ -253,7 +277,8 @@ async fn a_delivery_hours_later_is_a_trace_of_its_own_with_a_link_to_its_request
     let path = |what: &str| format!("/v1/connections/acme/wallet/{what}");
     world.send(Method::POST, &path("pause"), None, &[]).await;
     let caller = format!("00-{TRACE}-{CALLER}-01");
-    let waiting = world.upsert_with(&ann(), &[("traceparent", caller.as_str())]).await;
+    let headers = [("traceparent", caller.as_str()), ("tracestate", STATE)];
+    let waiting = world.upsert_with(&ann(), &headers).await;
     assert_eq!(waiting.status, 202, "{}", waiting.text);
 
     world.restart_at(Arc::new(Later(SignedDuration::from_hours(6)))).await;
@@ -279,6 +304,7 @@ async fn a_delivery_hours_later_is_a_trace_of_its_own_with_a_link_to_its_request
         sent_to_wallet(&world),
         format!("00-{}-{}-01", attempt.trace, attempt.id)
     );
+    assert_eq!(states_sent_to_wallet(&world), [None], "it is said of another trace");
 }
 
 #[tokio::test]
@@ -290,7 +316,8 @@ async fn a_delivery_made_good_within_minutes_stays_in_its_requests_trace_over_a_
     let path = |what: &str| format!("/v1/connections/acme/wallet/{what}");
     world.send(Method::POST, &path("pause"), None, &[]).await;
     let caller = format!("00-{TRACE}-{CALLER}-01");
-    let waiting = world.upsert_with(&ann(), &[("traceparent", caller.as_str())]).await;
+    let headers = [("traceparent", caller.as_str()), ("tracestate", STATE)];
+    let waiting = world.upsert_with(&ann(), &headers).await;
     world.restart_at(Arc::new(Later(SignedDuration::from_mins(4)))).await;
     world.send(Method::POST, &path("resume"), None, &[]).await;
     let location = waiting.header("location").unwrap().to_owned();
@@ -303,6 +330,11 @@ async fn a_delivery_made_good_within_minutes_stays_in_its_requests_trace_over_a_
     let attempts = named(&spans, "deliver add-update");
     assert_eq!(attempts.len(), 1);
     assert_eq!((&attempts[0].parent, attempts[0].links.len()), (&request.id, 0));
+    assert_eq!(
+        states_sent_to_wallet(&world),
+        [Some(STATE.to_owned())],
+        "the store kept it"
+    );
 }
 
 #[tokio::test]
@@ -323,6 +355,27 @@ async fn where_nothing_is_exported_each_attempt_is_a_span_of_the_callers_trace_o
         .upsert(&json!({ "reference": "canaryref", "given_name": "Anna" }))
         .await;
     assert_eq!(sent_to_wallet(&world), of_attempt(&changed, None, 1));
+    // Beside a context of the caller's what others say of it goes along, if it is valid; alone it is none.
+    let invalid = "00-0-0-01";
+    for (number, (traceparent, tracestate, sent)) in [
+        (&*caller, STATE, Some(STATE.to_owned())),
+        (&*caller, "Not,Valid", None),
+        (invalid, STATE, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let changed = json!({ "reference": "canaryref", "given_name": format!("Ann{number}") });
+        let headers = [("traceparent", traceparent), ("tracestate", tracestate)];
+        assert_eq!(world.upsert_with(&changed, &headers).await.status, 200);
+        assert_eq!(
+            states_sent_to_wallet(&world).pop(),
+            Some(sent),
+            "{traceparent} {tracestate}"
+        );
+        let is_continued = sent_to_wallet(&world).contains(TRACE);
+        assert_eq!(is_continued, traceparent != invalid, "{tracestate}");
+    }
 }
 
 #[tokio::test]

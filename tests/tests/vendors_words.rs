@@ -1,11 +1,11 @@
-//! What a vendor says is kept: with the error, with the attempt, and in what is read there.
+//! What vendors and endpoints say is kept: with the error, with the attempt, and in what is read there.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{Answered, Plan, World};
+use upsert_simulators::{Answer, Cut, Effect, Fault};
+use upsert_tests::{Answered, KEY, Manner, Operator, Plan, Receiver, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -69,7 +69,7 @@ async fn an_error_carries_the_vendors_own_document() {
         let error = &refused.delivery("rotor")["error"];
         if kept.is_null() {
             let text = error["vendor_body"].as_str().unwrap();
-            assert!(text.ends_with('…') && text.len() <= 8 * 1024, "cut visibly");
+            assert!(text.ends_with('…') && text.len() <= 4 * 1024, "cut visibly");
         } else {
             assert_eq!(error["vendor_body"], kept);
         }
@@ -236,4 +236,151 @@ async fn the_example_bodies_of_the_vendors_own_pages_can_be_sent_and_read_back()
             assert_eq!(read.body["customer"][name], *sent, "{name}: {}", read.text);
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_vendor_said_stands_with_each_attempt_in_causes_and_on_its_pages() {
+    let world = rotor_alone("retry = { attempts = 2, base = \"5ms\", cap = \"10ms\" }").await;
+    let page = "<html>\r\n<title>502 Bad\u{202e} Gateway</title><p>for ann@x.example</p></html>";
+    let answer = || {
+        Answer::new(502)
+            .body(page)
+            .header("server", "nginx")
+            .header("set-cookie", "s=1")
+    };
+    let cut = Fault::once(Effect::Cut { at: Cut::BeforeWrite });
+    world
+        .rotor
+        .faults()
+        .set(vec![cut, Fault::always(Effect::Answer(answer()))]);
+    let waiting = world.upsert(&ann()).await;
+    assert_eq!(waiting.status, 202, "{}", waiting.text);
+    let path = format!("/v1/deliveries/{}", waiting.delivery("rotor")["id"].as_str().unwrap());
+    let has_two = |shown: &Answered| shown.body["attempt_log"][1]["error"]["vendor_body"].is_string();
+    let shown = world.until(&path, PATIENCE, has_two).await;
+    let log = &shown.body["attempt_log"];
+    let unanswered = &log[0]["error"];
+    let detail = unanswered["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("no answer came after the request went out"),
+        "{detail}"
+    );
+    assert_eq!(
+        (&unanswered["vendor_body"], unanswered.get("vendor_headers")),
+        (&Json::Null, None)
+    );
+    let answered = &log[1]["error"];
+    assert_eq!(
+        (&log[1]["vendor_status"], &answered["vendor_body"]),
+        (&json!(502), &json!(page))
+    );
+    assert_eq!(answered["vendor_headers"]["server"], "nginx");
+    assert_eq!(answered["vendor_headers"].get("set-cookie"), None);
+    let causes = world.get("/v1/connections/acme/rotor/failures").await;
+    assert_eq!(
+        causes.body["data"][0]["sample_answer"], "502 Bad Gateway",
+        "{}",
+        causes.text
+    );
+
+    let browser = Operator::sign_in(&world, KEY).await.unwrap();
+    for page in ["/ops/connections/acme/rotor", "/ops/deliveries"] {
+        let html = browser.page(page).await;
+        assert!(
+            html.contains("<small dir=\"auto\">502 Bad Gateway</small>"),
+            "{page}: {html}"
+        );
+    }
+    let html = browser.page(&path.replace("/v1/", "/ops/")).await;
+    for part in [
+        "<dt><code>server</code></dt><dd dir=\"auto\">nginx</dd>",
+        "for ann@x.example",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+}
+
+const SIGNS: &str = "whsec_b2xkIG9sZCBvbGQgb2xkIG9sZCBvbGQgMTIz";
+const OPERATOR: &str = "a-key-that-may-not-see-customers";
+const TOKEN: &str = "T0KEN-in-the-address";
+
+/// Rotor, and an endpoint whose address is a secret.
+async fn told(receiver: &Receiver) -> World {
+    let tables = format!(
+        "\n[[webhooks.out]]\nname = \"hooks\"\nurl = \"{}/{TOKEN}?key={TOKEN}\"\nevents = [\"customer.upserted\"]\n\
+         secret = {{ file = \"told.secret\" }}\n",
+        receiver.url()
+    );
+    let plan = Plan {
+        only: vec!["rotor"],
+        gateway: api_key("operator", OPERATOR, "acme", "ops:read"),
+        tables,
+        ..Plan::default()
+    };
+    World::with_files(plan, &[("told.secret", SIGNS)]).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client of the test's own")]
+async fn as_operator(world: &World, path: &str) -> Json {
+    let request = reqwest::Client::new().get(format!("{}{path}", world.url()));
+    request
+        .bearer_auth(OPERATOR)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_an_endpoint_said_that_did_not_take_an_event_is_kept_until_it_takes_it() {
+    let receiver = Receiver::start(SIGNS);
+    receiver.answers(Manner::Says(502, "<title>Bad\u{202e} Gateway</title>".to_owned()));
+    let world = told(&receiver).await;
+    assert_eq!(world.upsert(&ann()).await.status, 201);
+    let is_tried = |events: &Answered| events.body["data"][0]["last_status"] == 502;
+    let events = world.until("/v1/events/out", PATIENCE, is_tried).await;
+    let listed = &events.body["data"][0];
+    assert_eq!(listed["last_answer"], "Bad Gateway", "{}", events.text);
+    let path = format!("/v1/events/out/{}", listed["id"].as_str().unwrap());
+    let shown = world.get(&path).await;
+    let failed = &shown.body["failed_attempts"][0];
+    assert_eq!(
+        (&failed["status"], &failed["headers"]["server"]),
+        (&json!(502), &json!("receiver"))
+    );
+    let body = failed["body"].as_str().unwrap();
+    assert!(
+        body.contains("ann@x.example") && !shown.text.contains(TOKEN),
+        "{}",
+        shown.text
+    );
+    let masked = as_operator(&world, &path).await;
+    assert_eq!(masked["last_answer"], "•••");
+    assert_eq!(masked["failed_attempts"][0]["body"], "•••");
+    assert_eq!(masked["failed_attempts"][0]["headers"]["server"], "•••");
+    assert_eq!(
+        as_operator(&world, "/v1/events/out").await["data"][0]["last_answer"],
+        "•••"
+    );
+
+    let browser = Operator::sign_in(&world, KEY).await.unwrap();
+    let html = browser.page("/ops/events/out").await;
+    assert!(html.contains("<small dir=\"auto\">Bad Gateway</small>"), "{html}");
+    let html = browser.page(&path.replace("/v1/", "/ops/")).await;
+    assert!(
+        html.contains("<dd dir=\"auto\">receiver</dd>") && !html.contains(TOKEN),
+        "{html}"
+    );
+
+    receiver.answers(Manner::Status(204));
+    let is_taken = |event: &Answered| event.body["state"] == "succeeded";
+    let taken = world.until(&path, PATIENCE, is_taken).await;
+    let failed = &taken.body["failed_attempts"][0];
+    assert_eq!(
+        (&failed["status"], failed.get("body"), failed.get("headers")),
+        (&json!(502), None, None)
+    );
+    assert_eq!(taken.body["last_answer"], Json::Null, "it may repeat what it was sent");
 }

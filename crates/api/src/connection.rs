@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use upsert_core::{DeliveryId, ErrorKind, WaitingFor};
 
 use crate::cover::{Cover, Own};
-use crate::masks::{cover_code, cover_words};
+use crate::masks::{cover_code, cover_some, cover_words};
 use crate::states::{BreakerState, ConnectionState, DeliveryState};
 
 /// How a connection is doing.
@@ -176,6 +176,9 @@ pub struct Cause {
     pub count: u64,
     /// For people, of the newest one: with the vendor's words.
     pub sample_detail: String,
+    /// The first line of what the vendor answered to the newest one; null: it answered nothing that says something.
+    #[serde(default)]
+    pub sample_answer: Option<String>,
     /// The newest one: `dlv_…`
     pub newest_delivery_id: DeliveryId,
     /// When that was made.
@@ -239,5 +242,6 @@ impl Cover for Cause {
     fn cover(&mut self, _own: Own<'_>) {
         cover_code(&mut self.code);
         cover_words(&mut self.sample_detail);
+        cover_some(&mut self.sample_answer);
     }
 }

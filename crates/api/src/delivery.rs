@@ -1,6 +1,7 @@
 //! Deliveries: what became of an upsert at one connection, and what that proves.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -16,8 +17,9 @@ use upsert_core::{
 
 use crate::cover::{Cover, Own};
 use crate::masks::{
-    cover_code, cover_json, cover_pointer, cover_some, cover_value, cover_words, masked, masked_wholly,
+    cover_code, cover_json, cover_pointer, cover_some, cover_text, cover_value, cover_words, masked, masked_wholly,
 };
+use crate::said::first_line;
 use crate::states::DeliveryState;
 
 /// An upsert's work at one connection, and what it proved. (No `Debug`, here and below: it is about a person.)
@@ -168,10 +170,21 @@ pub struct DeliveryError {
     pub vendor_request_id: Option<String>,
     /// Fields that the vendor complains of.
     pub errors: Vec<FieldError>,
-    /// The vendor's own document, at most 8 KiB: JSON where it is JSON, else a text, which ends in `…` where it was cut.
+    /// Headers of the vendor's answer that say more of a failure, such as `server`, `retry-after` and `cf-ray`: a fixed list of
+    /// names, in lower case, each value at most 256 bytes. Of `location` the host alone is kept. Left out where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vendor_headers: BTreeMap<String, String>,
+    /// The vendor's own document, at most 4 KiB: JSON where it is JSON, else a text, which ends in `…` where it was cut.
     #[serde(default)]
     #[schema(value_type = Json, required = false)]
     pub vendor_body: Option<Json>,
+}
+
+impl DeliveryError {
+    /// The first line of the vendor's own document, for lists; none: there was none.
+    pub fn first_line(&self) -> Option<String> {
+        self.vendor_body.as_ref().and_then(first_line)
+    }
 }
 
 /// Leaves the vendor's words out: they may repeat a value.
@@ -238,6 +251,7 @@ impl Cover for DeliveryError {
         cover_code(&mut self.vendor_request_id);
         cover_words(&mut self.detail);
         self.errors.cover(own);
+        self.vendor_headers.values_mut().for_each(cover_text);
         // Its members may be named after what was sent, too.
         self.vendor_body.iter_mut().for_each(cover_json);
     }

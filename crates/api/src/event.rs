@@ -1,7 +1,11 @@
 //! Events in both directions.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -9,8 +13,9 @@ use utoipa::{PartialSchema, ToSchema};
 use upsert_core::{CustomerId, EventId, EventKind, Ignored, Problem as Wrong, UpsertId};
 
 use crate::cover::{Cover, MASK, Own, cover_document};
-use crate::masks::is_code;
+use crate::masks::{cover_json, cover_some, cover_text, is_code};
 use crate::problem::{Conflict, ProblemCode};
+use crate::said::first_line;
 use crate::states::{IncomingState, OutgoingState};
 use crate::webhooks::TakenEvent;
 
@@ -60,7 +65,7 @@ pub struct EventProblem {
 }
 
 /// An event that goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutgoingEvent {
     /// `evt_…`: `webhook-id` of every try.
     pub id: EventId,
@@ -85,8 +90,63 @@ pub struct OutgoingEvent {
     pub last_status: Option<u16>,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// The first line of what the endpoint said when it last did not take it; null: it said nothing, or has taken it since.
+    #[serde(default)]
+    pub last_answer: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// Leaves the endpoint's words out: they may repeat what it was sent.
+impl fmt::Debug for OutgoingEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingEvent")
+            .field("id", &self.id)
+            .field("endpoint", &self.endpoint)
+            .field("type", &self.r#type)
+            .field("state", &self.state)
+            .field("attempts", &self.attempts)
+            .field("last_status", &self.last_status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A try to bring an event to its endpoint that failed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailedAttempt {
+    /// When it was over.
+    pub ended_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// HTTP status; null: no answer came.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub error: String,
+    /// Headers of the answer that say more of a failure: those of a delivery's `vendor_headers`. Left out where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// What was answered, at most 4 KiB: JSON where it is JSON, else a text, which ends in `…` where it was cut. Left out
+    /// where it was empty, and once the event was taken or given up for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Json>,
+}
+
+impl FailedAttempt {
+    /// The first line of what was answered; none: nothing that says something.
+    pub fn first_line(&self) -> Option<String> {
+        self.body.as_ref().and_then(first_line)
+    }
+}
+
+/// Leaves the endpoint's words out: they may repeat what it was sent.
+impl fmt::Debug for FailedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedAttempt")
+            .field("ended_at", &self.ended_at)
+            .field("status", &self.status)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An event that came in, and what it says. (No `Debug`, here and below: it is about a person.)
@@ -107,6 +167,9 @@ pub struct WholeOutgoingEvent {
     pub event: OutgoingEvent,
     /// What is sent, as long as it has not been taken or given up.
     pub body: Option<String>,
+    /// The last ten tries that failed, in order, with what the endpoint said.
+    #[serde(default)]
+    pub failed_attempts: Vec<FailedAttempt>,
 }
 
 /// An event without what it says.
@@ -186,8 +249,17 @@ impl Cover for EventProblem {
 }
 
 impl Cover for OutgoingEvent {
-    /// Its error is free of personal data.
-    fn cover(&mut self, _own: Own<'_>) {}
+    /// Its error is free of personal data; the endpoint may repeat what it was sent.
+    fn cover(&mut self, _own: Own<'_>) {
+        cover_some(&mut self.last_answer);
+    }
+}
+
+impl Cover for FailedAttempt {
+    fn cover(&mut self, _own: Own<'_>) {
+        self.headers.values_mut().for_each(cover_text);
+        self.body.iter_mut().for_each(cover_json);
+    }
 }
 
 impl Cover for WholeIncomingEvent {
@@ -201,6 +273,7 @@ impl Cover for WholeOutgoingEvent {
     fn cover(&mut self, own: Own<'_>) {
         self.event.cover(own);
         self.body.iter_mut().for_each(cover_document);
+        self.failed_attempts.cover(own);
     }
 }
 

@@ -23,6 +23,7 @@ mod plan;
 mod problem;
 mod process;
 mod provider;
+mod said;
 mod selection;
 mod states;
 mod trial;
@@ -45,8 +46,8 @@ pub use customer::{
 pub use delivery::{Attempt, AttemptResult, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
 pub use erasure::{ErasedVendor, Erasure, Left};
 pub use event::{
-    Event, EventBody, EventProblem, EventReplayed, IncomingEvent, OutgoingEvent, WholeEvent, WholeIncomingEvent,
-    WholeOutgoingEvent,
+    Event, EventBody, EventProblem, EventReplayed, FailedAttempt, IncomingEvent, OutgoingEvent, WholeEvent,
+    WholeIncomingEvent, WholeOutgoingEvent,
 };
 pub use event_filters::{EventParameters, EventState, IncomingFilter, OutgoingFilter};
 pub use filter::{Filter, LARGEST_PAGE, Page, PageQuery, Reader, Texts};
@@ -64,6 +65,7 @@ pub use problem::{
 };
 pub use process::{Alive, Encryption, KeysRotated, LastReading, Logs, LogsChange, Ready, ReadyConfiguration};
 pub use provider::{FieldMap, Form, Provider};
+pub use said::first_line;
 pub use selection::{
     DeliveriesDone, DeliverySelection, EventFilter, EventSelection, EventSelectionBody, EventsDone, Refused,
     RefusedDelivery, ReplayOf,

@@ -51,7 +51,9 @@ fn ops() -> Caller {
 async fn states(house: &House) -> BTreeMap<String, usize> {
     let mut states = BTreeMap::new();
     let queries = &house.gateway.queries;
-    let page = queries.list_outgoing(&OutgoingFilter::default(), &all_of_it()).await;
+    let page = queries
+        .list_outgoing(&OutgoingFilter::default(), &all_of_it(), Visibility::Whole)
+        .await;
     for event in page.unwrap().data {
         let Event::Outgoing(event) = event else {
             panic!("it goes out")

@@ -1,6 +1,7 @@
 //! What can go wrong with a call: its kind, what it means for the vendor's record, and whether to try again.
 
 use crate::word::Word as _;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -154,6 +155,8 @@ pub struct ProviderError {
     pub vendor_request_id: Option<String>,
     /// Fields that the vendor complains of.
     pub errors: Vec<FieldError>,
+    /// Headers of the answer that say more of a failure, by their names in lower case.
+    pub vendor_headers: BTreeMap<String, String>,
     /// The vendor's own document beside our reading of it; a text where it is no JSON or too long.
     pub vendor_body: Option<Json>,
     /// The number of calls a day that the vendor's words name as its limit.
@@ -178,6 +181,7 @@ impl ProviderError {
             vendor_status: None,
             vendor_request_id: None,
             errors: Vec::new(),
+            vendor_headers: BTreeMap::new(),
             vendor_body: None,
             daily_limit: None,
             context: String::new(),

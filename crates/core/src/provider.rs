@@ -307,6 +307,8 @@ pub struct CallContext {
     pub delivery_id: Option<DeliveryId>,
     /// W3C trace context to pass on, where the connection allows it.
     pub traceparent: Option<String>,
+    /// What other systems say of that trace.
+    pub tracestate: Option<String>,
     /// How urgent.
     pub priority: Priority,
     /// Whether it is counted among the day's calls already, and within their limit.

@@ -156,6 +156,7 @@ mod tests {
             code: Some("E 1".to_owned()),
             count: 3,
             sample_detail: "no".to_owned(),
+            sample_answer: None,
             newest_delivery_id: upsert_core::DeliveryId::oldest_at(Timestamp::UNIX_EPOCH),
             newest_at: Timestamp::UNIX_EPOCH,
             states: [(DeliveryState::Retrying, 1), (DeliveryState::Failed, 2)].into(),

@@ -1,14 +1,11 @@
 //! What the API says, as people read it.
 
-use std::borrow::Cow;
-
 use serde_json::Value as Json;
 
 use jiff::Timestamp;
 use upsert_api::{
     Attempt, Attention, DeliveryError, IncidentEvent, IncidentEventKind, ListedIncident, PausedBy, Severity,
 };
-use upsert_core::text::is_plain_line;
 use upsert_core::{Warning, WarningCode};
 
 use crate::render::apart;
@@ -36,21 +33,6 @@ pub(crate) fn in_lines(json: &Json) -> Option<String> {
 /// The vendor's own document, in lines; none: there was none.
 pub(crate) fn vendors_answer(error: &DeliveryError) -> Option<String> {
     error.vendor_body.as_ref().and_then(in_lines)
-}
-
-/// The first line of the vendor's own document, for a cell of a table: shortened, and without what controls or turns the
-/// reading direction around; none: there was none.
-pub(crate) fn first_line(error: &DeliveryError) -> Option<String> {
-    let document = match error.vendor_body.as_ref()? {
-        Json::Null => return None,
-        Json::String(text) => Cow::Borrowed(text.as_str()),
-        json => Cow::Owned(json.to_string()),
-    };
-    let lines = document.split(['\n', '\r']).map(|line| {
-        let plain = line.chars().filter(|one| is_plain_line(one.encode_utf8(&mut [0; 4])));
-        plain.collect::<String>()
-    });
-    lines.map(|line| shortened(line.trim())).find(|line| !line.is_empty())
 }
 
 /// What happened, for people.
@@ -125,44 +107,7 @@ pub(crate) fn in_its_file(place: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use upsert_core::{ErrorKind, StateAtVendor};
-
     use super::*;
-
-    fn failed(vendor_body: Option<Json>) -> DeliveryError {
-        DeliveryError {
-            kind: ErrorKind::Transient,
-            state_at_vendor: StateAtVendor::Unknown,
-            code: None,
-            detail: String::new(),
-            vendor_status: Some(502),
-            vendor_request_id: None,
-            errors: Vec::new(),
-            vendor_body,
-        }
-    }
-
-    #[test]
-    fn the_first_line_of_an_answer_is_one_short_line_that_shows_what_it_is() {
-        for (body, line) in [
-            (Some(json!("\r\n  <html>\r\n<head>")), Some("<html>")),
-            (Some(json!("upstream connect error")), Some("upstream connect error")),
-            (Some(json!("\u{1b}[2Jgone\u{0}\u{202e}txt.exe")), Some("[2Jgonetxt.exe")),
-            (Some(json!("\u{1b}\u{2028}\nnext")), Some("next")),
-            (
-                Some(json!({ "code": "E\u{202e}1", "at": [1] })),
-                Some(r#"{"at":[1],"code":"E1"}"#),
-            ),
-            (Some(json!(" \n")), None),
-            (Some(Json::Null), None),
-            (None, None),
-        ] {
-            assert_eq!(first_line(&failed(body.clone())).as_deref(), line, "{body:?}");
-        }
-        let long = first_line(&failed(Some(json!("ä".repeat(9_000))))).unwrap();
-        assert_eq!(long, format!("{}…", "ä".repeat(80)));
-    }
 
     #[test]
     fn long_words_are_shortened_between_letters() {

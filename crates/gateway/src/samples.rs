@@ -6,7 +6,7 @@ use upsert_api::{Connection, Delivery, Plan};
 
 pub(crate) const CUSTOMER: &str = "cus_06GZW88GRDSBF772HB0WJ89TJW";
 pub(crate) const DELIVERY: &str = "dlv_06GZW88GRDSBF772HB0WJ89TJW";
-const UPSERT: &str = "ups_06GZW88GRDSBF772HB0WJ89TJW";
+pub(crate) const UPSERT: &str = "ups_06GZW88GRDSBF772HB0WJ89TJW";
 
 /// An answer with these members in the place of the usual ones.
 pub(crate) fn whole<T: DeserializeOwned>(usual: Json, more: Json) -> T {

@@ -9,6 +9,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
 
+use crate::output::is_plain;
+
 /// Terminals have at least so many columns; so have pagers and tickets that a table is pasted into.
 const WIDTH: u16 = 80;
 
@@ -41,9 +43,10 @@ pub(crate) fn keep_whole(table: &mut Table, column: usize, most: u16) {
     }
 }
 
-/// Vendors and callers wrote some of these texts: none of them moves the cursor or changes colours.
+/// Vendors and callers wrote some of these texts: none of them moves the cursor, changes colours, begins a line of its own or
+/// turns the reading direction around.
 pub(crate) fn plain(value: impl Display) -> String {
-    let replaced = |character: char| if character.is_control() { ' ' } else { character };
+    let replaced = |character: char| if is_plain(character) { character } else { ' ' };
     value.to_string().chars().map(replaced).collect()
 }
 
@@ -128,6 +131,12 @@ mod tests {
         assert_eq!(plain(detail), "red [31m  next");
         assert_eq!(or_dash(Some(detail)), "red [31m  next");
         assert_eq!(or_dash(None::<&str>), "-");
+        assert_eq!(
+            plain("a\u{9b}31m\u{202e}txt.exe\u{2066}\u{2028}b\u{7f}"),
+            "a 31m txt.exe  b "
+        );
+        // Letters of every script, and what joins them, stay.
+        assert_eq!(plain("سلام 👩‍🚀"), "سلام 👩‍🚀");
     }
 
     #[test]

@@ -340,7 +340,9 @@ impl Layer for Breaker {
         let mut pass = self.admit(context.is_trial, Instant::now())?;
         let result = call.await;
         pass.verdict = Verdict::on(&result);
-        pass.vendor_status = result.as_ref().err().and_then(|error| error.vendor_status);
+        let status = result.as_ref().err().and_then(|error| error.vendor_status);
+        // A success that broke off on its way is no status of a failure.
+        pass.vendor_status = status.filter(|status| !(200..300).contains(status));
         result
     }
 }

@@ -2,6 +2,7 @@
 
 use upsert_core::{ErrorKind, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
 
+use crate::kept_headers::kept_headers;
 use crate::reply::WireReply;
 
 /// The meaning of an answer that is not a 2xx. The vendor's code, words and fields are added by the adapter.
@@ -44,13 +45,16 @@ pub fn classify(reply: &WireReply) -> ProviderError {
     with_document(error, reply)
 }
 
-fn with_document(mut error: ProviderError, reply: &WireReply) -> ProviderError {
+/// With what was answered.
+pub(crate) fn with_document(mut error: ProviderError, reply: &WireReply) -> ProviderError {
     error.vendor_status = Some(reply.status);
+    error.vendor_headers = kept_headers(&reply.headers);
     error.vendor_body = reply.vendor_body();
     error
 }
 
-const UNKNOWN: &str = "; whether it wrote is not known";
+/// Ends a sentence about a call that may have written; one that only reads goes without it.
+pub(crate) const UNKNOWN: &str = "; whether it wrote is not known";
 
 /// A 2xx that cannot be understood, or that lacks what its pages promise: the outcome is unknown.
 pub fn unreadable(reply: &WireReply, what: &str) -> ProviderError {
@@ -73,10 +77,7 @@ fn broken(reply: &WireReply, detail: String) -> ProviderError {
 /// The same of a call that only reads: it writes nothing, so that no outcome is in doubt.
 pub fn of_read(mut error: ProviderError) -> ProviderError {
     error.state = StateAtVendor::Unchanged;
-    error.detail = error
-        .detail
-        .replace(UNKNOWN, "")
-        .replace("; whether the vendor wrote is not known", "");
+    error.detail = error.detail.replace(UNKNOWN, "");
     error
 }
 

@@ -14,7 +14,7 @@ use upsert_core::{
     UpsertRequest, Violation, WaitingFor, WireRequest,
 };
 
-use crate::classify::{of_read, unreadable};
+use crate::classify::{UNKNOWN, of_read, unreadable, with_document};
 use crate::own_secrets::OwnSecrets;
 use crate::read_back::ID_POINTER;
 use crate::record_id::is_fit;
@@ -75,6 +75,9 @@ impl<V: HttpVendor> HttpProvider<V> {
             && let Some(Ok(value)) = context.traceparent.as_deref().map(HeaderValue::from_str)
         {
             headers.insert("traceparent", value);
+            if let Some(Ok(value)) = context.tracestate.as_deref().map(HeaderValue::from_str) {
+                headers.insert("tracestate", value);
+            }
         }
         Ok(Outgoing {
             method,
@@ -94,17 +97,24 @@ impl<V: HttpVendor> HttpProvider<V> {
         });
         let began_at = self.clock.now();
         let result = self.transport.send(outgoing).await;
-        if let Ok(Incoming { status, .. }) | Err(TransportError::TooLarge(status)) = &result {
-            context.exchange.answered(*status);
+        let read = |incoming: Incoming| {
+            context.exchange.answered(incoming.status);
+            WireReply {
+                status: incoming.status,
+                retry_after: RetryAfter::of(&incoming.headers, self.clock.now()),
+                headers: incoming.headers,
+                began_at,
+                body: incoming.body,
+            }
+        };
+        match result {
+            Ok(incoming) => Ok(read(incoming)),
+            Err(TransportError::BrokeOff(incoming)) => Err(self.told(broke_off(&read(*incoming)))),
+            Err(TransportError::TooLarge(incoming)) => Err(self.told(too_large(&read(*incoming)))),
+            Err(TransportError::NotSent(context)) => Err(not_sent(context)),
+            Err(TransportError::Replaced) => Err(replaced()),
+            Err(TransportError::Interrupted(context)) => Err(interrupted(context)),
         }
-        let incoming = result.map_err(transport_error)?;
-        Ok(WireReply {
-            status: incoming.status,
-            retry_after: RetryAfter::of(&incoming.headers, self.clock.now()),
-            headers: incoming.headers,
-            began_at,
-            body: incoming.body,
-        })
     }
 
     /// Without what no code or id of a call looks like (the vendor's document beside it has it still), and without our
@@ -164,32 +174,39 @@ fn rejected(detail: &str) -> ProviderError {
     ProviderError::new(kind, state, RetryAdvice::Never, detail)
 }
 
-fn transport_error(error: TransportError) -> ProviderError {
-    let transient = |state, detail| ProviderError::new(ErrorKind::Transient, state, RetryAdvice::Backoff, detail);
-    match error {
-        TransportError::NotSent(context) => {
-            let detail = "the vendor could not be reached; nothing was sent";
-            transient(StateAtVendor::Unchanged, detail).with_context(context)
-        }
-        TransportError::Replaced => {
-            // The connection itself is over, and says nothing of the vendor: what it was to bring is taken anew at once.
-            let detail = "the connection was configured anew before the call; nothing was sent";
-            let mut error = ProviderError::held(WaitingFor::RateLimit, Some(Duration::ZERO), detail);
-            error.kind = ErrorKind::Transient;
-            error
-        }
-        TransportError::Interrupted(context) => {
-            let detail = "the call broke off after the request went out; whether the vendor wrote is not known";
-            transient(StateAtVendor::Unknown, detail).with_context(context)
-        }
-        TransportError::TooLarge(status) => {
-            let detail = "the vendor's answer is longer than any it should give; whether it wrote is not known";
-            let (kind, state) = (ErrorKind::BrokenContract, StateAtVendor::Unknown);
-            let mut error = ProviderError::new(kind, state, RetryAdvice::Never, detail);
-            error.vendor_status = Some(status);
-            error.with_context("answer over the limit")
-        }
-    }
+fn transient(state: StateAtVendor, detail: impl Into<String>) -> ProviderError {
+    ProviderError::new(ErrorKind::Transient, state, RetryAdvice::Backoff, detail)
+}
+
+fn not_sent(context: String) -> ProviderError {
+    let detail = "the vendor could not be reached; nothing was sent";
+    transient(StateAtVendor::Unchanged, detail).with_context(context)
+}
+
+/// The connection itself is over, and says nothing of the vendor: what it was to bring is taken anew at once.
+fn replaced() -> ProviderError {
+    let detail = "the connection was configured anew before the call; nothing was sent";
+    let mut error = ProviderError::held(WaitingFor::RateLimit, Some(Duration::ZERO), detail);
+    error.kind = ErrorKind::Transient;
+    error
+}
+
+fn interrupted(context: String) -> ProviderError {
+    let detail = format!("no answer came after the request went out ({context}){UNKNOWN}");
+    transient(StateAtVendor::Unknown, detail).with_context(context)
+}
+
+fn broke_off(reply: &WireReply) -> ProviderError {
+    let what = "the answer broke off";
+    let error = transient(StateAtVendor::Unknown, format!("{what} after it had begun{UNKNOWN}"));
+    with_document(error.with_context(what), reply)
+}
+
+fn too_large(reply: &WireReply) -> ProviderError {
+    let detail = format!("the vendor's answer is longer than any it should give{UNKNOWN}");
+    let (kind, state) = (ErrorKind::BrokenContract, StateAtVendor::Unknown);
+    let error = ProviderError::new(kind, state, RetryAdvice::Never, detail);
+    with_document(error.with_context("answer over the limit"), reply)
 }
 
 #[async_trait]

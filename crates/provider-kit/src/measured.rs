@@ -81,7 +81,8 @@ impl End {
             Ok(incoming) => (incoming.status, None),
             Err(TransportError::NotSent(_) | TransportError::Replaced) => (0, Some("not_sent")),
             Err(TransportError::Interrupted(_)) => (0, Some("interrupted")),
-            Err(TransportError::TooLarge(status)) => (*status, Some("too_large")),
+            Err(TransportError::BrokeOff(incoming)) => (incoming.status, Some("interrupted")),
+            Err(TransportError::TooLarge(incoming)) => (incoming.status, Some("too_large")),
         };
         Self { status, error_type }
     }
@@ -296,24 +297,28 @@ mod tests {
         recorder.handle().render()
     }
 
+    fn of_status(status: u16) -> Incoming {
+        Incoming {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
+    }
+
     #[tokio::test]
     async fn every_request_is_timed_however_it_ends() {
         let own = r#"merchant="acme",endpoint="crm",http_request_method="POST",server_address="hooks.example""#;
-        let answered = || {
-            Some(Ok(Incoming {
-                status: 204,
-                headers: HeaderMap::new(),
-                body: Bytes::new(),
-            }))
-        };
-        let page = sent_twice(answered).await;
+        let page = sent_twice(|| Some(Ok(of_status(204)))).await;
         let counted = |end: &str| format!("{DURATION}_count{{{own},{end}}} 2");
         assert!(page.contains(&counted(r#"http_response_status_code="204""#)), "{page}");
         assert!(!page.contains("a-secret"), "{page}");
         let page = sent_twice(|| Some(Err(TransportError::NotSent("could not connect".to_owned())))).await;
         assert!(page.contains(&counted(r#"error_type="not_sent""#)), "{page}");
-        let page = sent_twice(|| Some(Err(TransportError::TooLarge(200)))).await;
+        let page = sent_twice(|| Some(Err(TransportError::TooLarge(of_status(200).into())))).await;
         let both = r#"http_response_status_code="200",error_type="too_large""#;
+        assert!(page.contains(&counted(both)), "{page}");
+        let page = sent_twice(|| Some(Err(TransportError::BrokeOff(of_status(200).into())))).await;
+        let both = r#"http_response_status_code="200",error_type="interrupted""#;
         assert!(page.contains(&counted(both)), "{page}");
         let page = sent_twice(|| None).await;
         assert!(page.contains(&counted(r#"error_type="timeout""#)), "{page}");

@@ -1,6 +1,8 @@
 //! The credentials of a call, taken out of what the vendor says: an answer that failed is kept, and some vendors repeat the
 //! headers that they were sent.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, header};
 use serde_json::Value as Json;
 use url::form_urlencoded::byte_serialize;
@@ -27,11 +29,15 @@ impl OwnSecrets {
             .iter()
             .filter(secret)
             .filter_map(|(_, value)| value.to_str().ok());
-        let with_tokens = texts.flat_map(|text| {
+        Self::among(texts.flat_map(|text| {
             let token = text.split_once(' ').map(|(_, token)| token);
             [Some(text), token].into_iter().flatten()
-        });
-        let mut found: Vec<String> = with_tokens
+        }))
+    }
+
+    /// These, but those that are too short to be looked for.
+    pub(crate) fn among<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let mut found: Vec<String> = texts
             .filter(|text| text.trim().len() >= SHORTEST)
             .flat_map(|text| spellings(text.trim()))
             .collect();
@@ -52,7 +58,13 @@ impl OwnSecrets {
             self.cover_text(&mut field.vendor_field);
             self.cover_text(&mut field.detail);
         }
-        if let Some(body) = &mut error.vendor_body {
+        self.cover_answer(&mut error.vendor_headers, error.vendor_body.as_mut());
+    }
+
+    /// Headers and body of an answer without them.
+    pub(crate) fn cover_answer(&self, headers: &mut BTreeMap<String, String>, body: Option<&mut Json>) {
+        headers.values_mut().for_each(|value| self.cover_text(value));
+        if let Some(body) = body {
             self.cover_json(body);
         }
     }

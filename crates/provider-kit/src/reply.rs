@@ -16,7 +16,10 @@ use crate::complaints::cut;
 use crate::retry_after::RetryAfter;
 
 /// The longest document of a vendor's that is kept with an error, in bytes of its JSON.
-pub const MAX_VENDOR_BODY_BYTES: usize = 8 * 1024;
+pub const MAX_VENDOR_BODY_BYTES: usize = 4 * 1024;
+
+/// The longest value that is kept of an acceptance, or all that it says beside the record, in bytes of its JSON.
+const MAX_ACCEPTED_BYTES: usize = 8 * 1024;
 
 /// Stands where a text was cut.
 const CUT: char = '…';
@@ -79,7 +82,7 @@ impl WireReply {
         }
         let text = self.text();
         let text = text.trim();
-        (!text.is_empty()).then(|| Json::String(cut_to_fit(text)))
+        (!text.is_empty()).then(|| Json::String(cut_to_fit(text, MAX_VENDOR_BODY_BYTES)))
     }
 
     /// What it says beside the record: its status, and those of these members that are in the body.
@@ -122,24 +125,24 @@ impl WireReply {
     }
 }
 
-/// A document of a vendor's as it is kept: as a text, cut visibly, where it is too long.
+/// A value of an acceptance as it is kept: as a text, cut visibly, where it is too long.
 pub(crate) fn kept(json: Json) -> Json {
     let text = json.to_string();
-    if text.len() <= MAX_VENDOR_BODY_BYTES {
+    if text.len() <= MAX_ACCEPTED_BYTES {
         return json;
     }
     let text = match &json {
         Json::String(text) => text,
         _ => &text,
     };
-    Json::String(cut_to_fit(text))
+    Json::String(cut_to_fit(text, MAX_ACCEPTED_BYTES))
 }
 
 /// What a vendor said beside the record as it is kept: texts are plain lines, and all of it together is no longer than one
 /// document may be. What has no place any more is left out.
 pub(crate) fn said_as_kept(members: Map<String, Json>) -> Map<String, Json> {
     // The braces.
-    let mut left = MAX_VENDOR_BODY_BYTES - 2;
+    let mut left = MAX_ACCEPTED_BYTES - 2;
     let as_kept = members.into_iter().filter_map(|(name, value)| {
         let value = match value {
             Json::String(text) => Json::String(one_line(&text)),
@@ -164,14 +167,14 @@ fn one_line(text: &str) -> String {
         .collect()
 }
 
-/// The beginning of a text, so long that as JSON it is not longer than what is kept.
-fn cut_to_fit(text: &str) -> String {
+/// The beginning of a text, so long that as JSON it has no more than so many bytes.
+fn cut_to_fit(text: &str, most: usize) -> String {
     let length_of = |text: &str| Json::from(text).to_string().len();
-    if length_of(text) <= MAX_VENDOR_BODY_BYTES {
+    if length_of(text) <= most {
         return text.to_owned();
     }
     // Two for the quotes.
-    let mut left = MAX_VENDOR_BODY_BYTES - 2 - CUT.len_utf8();
+    let mut left = most - 2 - CUT.len_utf8();
     let mut kept = String::new();
     let mut buffer = [0; 4];
     for character in text.chars() {
@@ -280,7 +283,7 @@ mod tests {
         assert_eq!(reply(None, " \n").vendor_body(), None);
         assert_eq!(reply(None, "").vendor_body(), None);
         // Two quotes are of its length.
-        for (length, cut) in [(8_190, false), (8_191, true), (20_000, true)] {
+        for (length, cut) in [(4_094, false), (4_095, true), (20_000, true)] {
             for text in ["x".repeat(length), Json::from("x".repeat(length)).to_string()] {
                 let kept = reply(None, text).vendor_body().unwrap();
                 assert_eq!(kept.as_str().unwrap().ends_with('…'), cut, "{length}");
@@ -316,7 +319,7 @@ mod tests {
         for long in [json!("x".repeat(20_000)), json!({ "deep": ["y".repeat(20_000)] })] {
             let kept = kept(long);
             assert!(kept.as_str().unwrap().ends_with('…'));
-            assert_eq!(kept.to_string().len(), MAX_VENDOR_BODY_BYTES);
+            assert_eq!(kept.to_string().len(), MAX_ACCEPTED_BYTES);
         }
         let said = json!({
             "message": "Do\u{202e}ne\n", "long": "é".repeat(2_000), "deep": { "a": [1, "\u{2066}"] }, "count": 7, "is_new": true,
@@ -330,7 +333,7 @@ mod tests {
         let many = (0..50).map(|number| (format!("name{number}"), json!("🦀".repeat(2_000))));
         let kept = said_as_kept(many.collect());
         assert_eq!(kept.len(), 2);
-        assert!(Json::Object(kept).to_string().len() <= MAX_VENDOR_BODY_BYTES);
+        assert!(Json::Object(kept).to_string().len() <= MAX_ACCEPTED_BYTES);
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub struct Outgoing {
     pub body: Option<Bytes>,
 }
 
-/// Status, headers and body of an answer.
+/// Status, headers and body of an answer. `Debug` shows status and size; the rest may be personal data.
+#[derive(derive_more::Debug)]
+#[debug("Incoming({status}, {} bytes)", body.len())]
 pub struct Incoming {
     /// HTTP status.
     pub status: u16,
@@ -55,8 +57,10 @@ pub enum TransportError {
     Replaced,
     /// Something may have been sent: whether the vendor acted on it is not known.
     Interrupted(String),
-    /// The answer was longer than [`MAX_REPLY_BYTES`].
-    TooLarge(u16),
+    /// The same, with what had arrived of an acceptance until it broke off.
+    BrokeOff(Box<Incoming>),
+    /// The acceptance was longer than [`MAX_REPLY_BYTES`]; with its beginning.
+    TooLarge(Box<Incoming>),
 }
 
 /// Sends one request once.
@@ -158,28 +162,34 @@ impl Transport for ReqwestTransport {
         let mut body = BytesMut::new();
         // What an answer means that accepts nothing its status says, however much of its words arrives.
         let has_to_be_whole = response.status().is_success();
+        let mut is_not_whole: Option<fn(Box<Incoming>) -> TransportError> = None;
         loop {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
-                Err(error) if has_to_be_whole => return Err(meaning(&error)),
-                Err(_) => break,
+                Err(_) => {
+                    is_not_whole = Some(TransportError::BrokeOff);
+                    break;
+                }
             };
             let room = MAX_REPLY_BYTES - body.len();
             if chunk.len() <= room {
                 body.extend_from_slice(&chunk);
-            } else if has_to_be_whole {
-                return Err(TransportError::TooLarge(status));
             } else {
                 body.extend_from_slice(&chunk[..room]);
+                is_not_whole = Some(TransportError::TooLarge);
                 break;
             }
         }
-        Ok(Incoming {
+        let incoming = Incoming {
             status,
             headers,
             body: body.freeze(),
-        })
+        };
+        match is_not_whole.filter(|_| has_to_be_whole) {
+            Some(error) => Err(error(Box::new(incoming))),
+            None => Ok(incoming),
+        }
     }
 }
 
@@ -189,8 +199,6 @@ fn meaning(error: &reqwest::Error) -> TransportError {
         TransportError::NotSent("could not connect".to_owned())
     } else if error.is_timeout() {
         TransportError::Interrupted("timed out".to_owned())
-    } else if error.is_body() || error.is_decode() {
-        TransportError::Interrupted("the answer broke off".to_owned())
     } else {
         TransportError::Interrupted("the connection broke".to_owned())
     }
@@ -298,14 +306,14 @@ mod tests {
             answered(200, one_mebibyte, 0).await.ok().unwrap().body.len(),
             one_mebibyte
         );
-        assert!(matches!(
-            answered(201, one_mebibyte + 1, 0).await,
-            Err(TransportError::TooLarge(201))
-        ));
-        let Err(TransportError::Interrupted(said)) = answered(200, 10, 4).await else {
+        let Err(TransportError::TooLarge(beginning)) = answered(201, one_mebibyte + 1, 0).await else {
+            panic!("more than can be read was taken");
+        };
+        assert_eq!((beginning.status, beginning.body.len()), (201, one_mebibyte));
+        let Err(TransportError::BrokeOff(beginning)) = answered(200, 10, 4).await else {
             panic!("half an acceptance was taken");
         };
-        assert_eq!(said, "the answer broke off");
+        assert_eq!((beginning.status, &*beginning.body), (200, b"xxxxxx".as_slice()));
     }
 
     #[tokio::test]

@@ -218,6 +218,15 @@ fn setup(answer: Answered, credentials: &[&str]) -> ConnectionSetup {
     }
 }
 
+/// As much of a success as had arrived.
+fn begun() -> Box<Incoming> {
+    Box::new(Incoming {
+        status: 200,
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(b"{\"id\":"),
+    })
+}
+
 fn built(answer: Answered) -> Built {
     registry().build("shouting", setup(answer, &["key"])).unwrap()
 }
@@ -228,6 +237,7 @@ fn context() -> CallContext {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: false,
         is_trial: false,
@@ -325,14 +335,18 @@ async fn a_date_to_wait_for_counts_from_when_the_answer_came() {
 #[tokio::test]
 async fn a_read_that_fails_leaves_nothing_in_doubt_and_a_write_does() {
     #[expect(clippy::type_complexity, reason = "it stands here alone")]
-    let table: [(fn() -> Answered, &str); 3] = [
+    let table: [(fn() -> Answered, &str); 4] = [
         (|| Ok((500, "")), "the vendor failed"),
         (
-            || Err(TransportError::Interrupted(String::new())),
-            "the call broke off after the request went out",
+            || Err(TransportError::Interrupted("the connection broke".to_owned())),
+            "no answer came after the request went out (the connection broke)",
         ),
         (
-            || Err(TransportError::TooLarge(200)),
+            || Err(TransportError::BrokeOff(begun())),
+            "the answer broke off after it had begun",
+        ),
+        (
+            || Err(TransportError::TooLarge(begun())),
             "the vendor's answer is longer than any it should give",
         ),
     ];

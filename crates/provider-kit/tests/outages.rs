@@ -88,13 +88,21 @@ impl Clock for Epoch {
 }
 
 /// What the gateway makes of an answer with this status line, these headers and this body.
-#[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
 async fn failed(status: u16, headers: &str, body: &[u8]) -> ProviderError {
+    failed_on(answer(status, headers, body.len(), body)).await
+}
+
+/// The bytes of an answer whose body is said to be so long.
+fn answer(status: u16, headers: &str, length: usize, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// What the gateway makes of these bytes, after which the connection ends.
+#[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
+async fn failed_on(answer: Vec<u8>) -> ProviderError {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}/", listener.local_addr().unwrap());
-    let length = body.len();
-    let head = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
-    let answer = [head.as_bytes(), body].concat();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = [0; 4_096];
@@ -123,6 +131,7 @@ fn context() -> CallContext {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: false,
         is_trial: false,
@@ -199,7 +208,7 @@ async fn an_outage_keeps_its_status_and_its_words_in_whatever_form_it_answers() 
 async fn a_credential_that_a_vendor_repeats_is_not_kept_in_any_place_or_spelling() {
     let escaped = KEY.replace('/', r"\/");
     let in_url = "sk_live%2F9f8e7d%2B6c5b%3D%3D";
-    let long = "x".repeat(8 * 1024 - 20);
+    let long = "x".repeat(4 * 1024 - 20);
     let bodies = [
         format!(r#"{{"code":"{KEY}","headers":{{"Authorization":"Bearer {KEY}"}},"{KEY}":[1]}}"#),
         format!(r#"{{"seen":"{escaped}"}}"#),
@@ -211,11 +220,15 @@ async fn a_credential_that_a_vendor_repeats_is_not_kept_in_any_place_or_spelling
     ];
     for status in [200, 401, 503] {
         for body in &bodies {
-            let headers = format!("x-request-id: {KEY}\r\n");
+            let headers = format!("x-request-id: {KEY}\r\nvia: 1.1 {KEY}\r\n");
             let error = failed(status, &headers, body.as_bytes()).await;
             assert_eq!(error.vendor_status, Some(status));
             let kept = error.vendor_body.unwrap().to_string();
-            let said = format!("{kept} {} {:?} {:?}", error.detail, error.code, error.vendor_request_id);
+            let named = format!(
+                "{:?} {:?} {:?}",
+                error.code, error.vendor_request_id, error.vendor_headers
+            );
+            let said = format!("{kept} {} {named}", error.detail);
             for trace in ["sk_live", "9f8e7d"] {
                 assert!(!said.contains(trace), "{status} {body}: {said}");
             }
@@ -229,4 +242,97 @@ async fn a_credential_that_a_vendor_repeats_is_not_kept_in_any_place_or_spelling
         .collect();
     let error = failed(403, "content-type: text/plain; charset=utf-16le\r\n", &wide).await;
     assert_eq!(error.vendor_body, Some(json!({ "seen": "***" })));
+}
+
+fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_kept_of_an_answer_is_bounded_whatever_comes() {
+    let page = format!("<html><title>502</title>{}</html>", "<p>Zoë</p>\n".repeat(20_000));
+    let line = "ä".repeat(1_000_000);
+    let odd = "\0\u{202e}".repeat(50_000);
+    for body in [
+        page.as_bytes(),
+        line.as_bytes(),
+        odd.as_bytes(),
+        &[0xff; 300_000],
+        &[0x1f, 0x8b, 8, 0, 7],
+    ] {
+        for status in [200, 302, 422, 502] {
+            let error = failed(status, "", body).await;
+            assert_eq!(error.vendor_status, Some(status));
+            let kept = error.vendor_body.unwrap();
+            let length = kept.to_string().len();
+            assert!(kept.is_string() && length <= 4 * 1024, "{status} {length}");
+            let is_cut = kept.as_str().unwrap().ends_with('…');
+            assert_eq!(is_cut, body.len() > 4 * 1024, "{status} {length}");
+        }
+    }
+    // Forms of JSON that no page documents.
+    for json in [json!(["no"]), json!("no"), json!(7), json!(false)] {
+        let error = failed(503, "", json.to_string().as_bytes()).await;
+        assert_eq!(error.vendor_body, Some(json));
+    }
+}
+
+#[tokio::test]
+async fn headers_that_say_more_of_a_failure_are_kept_and_others_are_not() {
+    let headers = "Server: nginx/1.2\r\nRetry-After: 30\r\nCF-Ray: 8f1-FRA\r\nVia: 1.1 varnish\r\nSet-Cookie: s=secret\r\n\
+                   Content-Type: text/html\r\nLocation: https://login.example/sign-in?email=ann@x.example\r\n";
+    for status in [200, 307, 400, 503] {
+        let error = failed(status, headers, b"<h1>No</h1>").await;
+        let kept = texts(&[
+            ("cf-ray", "8f1-FRA"),
+            ("content-length", "11"),
+            ("content-type", "text/html"),
+            ("location", "https://login.example/…"),
+            ("retry-after", "30"),
+            ("server", "nginx/1.2"),
+            ("via", "1.1 varnish"),
+        ]);
+        assert_eq!(error.vendor_headers, kept, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_in_the_middle_keeps_what_had_arrived() {
+    let body = br#"{"id":"rec-1","na"#;
+    for (status, kind) in [
+        (201, ErrorKind::Transient),
+        (422, ErrorKind::Rejected),
+        (503, ErrorKind::Transient),
+    ] {
+        let error = failed_on(answer(status, "server: nginx\r\n", 900, body)).await;
+        assert_eq!((error.kind, error.vendor_status), (kind, Some(status)));
+        assert_eq!(error.vendor_body, Some(json!(r#"{"id":"rec-1","na"#)), "{status}");
+        assert_eq!(error.vendor_headers["server"], "nginx");
+    }
+    // Longer than anything is read.
+    let error = failed(200, "server: nginx\r\n", &[b'x'; 2 * 1024 * 1024]).await;
+    assert_eq!(
+        (error.kind, error.vendor_status),
+        (ErrorKind::BrokenContract, Some(200))
+    );
+    assert!(error.vendor_body.unwrap().as_str().unwrap().starts_with("xxx"));
+    assert_eq!(error.vendor_headers["server"], "nginx");
+}
+
+#[tokio::test]
+async fn where_no_answer_came_that_is_said() {
+    for begun in ["", "HTTP/1.1 503 Servi"] {
+        let error = failed_on(begun.into()).await;
+        assert_eq!(
+            (error.kind, error.vendor_status),
+            (ErrorKind::Transient, None),
+            "{begun}"
+        );
+        let said = "no answer came after the request went out (the connection broke); whether it wrote is not known";
+        assert_eq!(error.detail, said, "{begun}");
+        assert_eq!((error.vendor_headers.len(), error.vendor_body), (0, None));
+    }
 }

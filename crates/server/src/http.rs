@@ -29,4 +29,5 @@ pub(crate) mod request_span;
 pub(crate) mod shared_answer;
 pub(crate) mod shared_page;
 pub(crate) mod standing;
+pub(crate) mod tracestate;
 pub(crate) mod weights;

@@ -253,6 +253,7 @@ fn rejected() -> DeliveryError {
         vendor_status: Some(400),
         vendor_request_id: None,
         errors: Vec::new(),
+        vendor_headers: BTreeMap::new(),
         vendor_body: None,
     }
 }

@@ -66,6 +66,9 @@ pub struct DeliveryRecord {
     /// W3C trace context of the request that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What other systems of tracing say of that trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
 }
 
 /// One send. Written before the first byte goes out, so that a crash in between shows up as unknown.

@@ -16,7 +16,7 @@ use upsert_core::{CustomerId, EventId};
 use crate::StoreError;
 
 pub use incoming::{IncomingEvent, IncomingOutcome};
-pub use outgoing::OutgoingEvent;
+pub use outgoing::{EventTrace, MOST_ANSWERS, OutgoingEvent};
 
 /// What one source's newest events about one customer said when, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,8 +40,8 @@ pub use delivery::{
 pub use encryption::{Encryption, SealedStore, Walked};
 pub use erasure::{ErasedRecord, ErasureRecord, ErasureStore, KeptAnswerKey, RecordId, TombstoneKey};
 pub use event::{
-    EventCount, EventMark, EventMarks, EventStore, Given, IncomingEvent, IncomingOutcome, IncomingPage, OutgoingEvent,
-    OutgoingPage,
+    EventCount, EventMark, EventMarks, EventStore, EventTrace, Given, IncomingEvent, IncomingOutcome, IncomingPage,
+    MOST_ANSWERS, OutgoingEvent, OutgoingPage,
 };
 pub use hints::Hints;
 pub use incident::{IncidentEntry, IncidentRecord, IncidentStore, IncidentWords, TouchedRecord};

@@ -24,7 +24,8 @@ pub use deliveries::{
     plain_progress, sent_request,
 };
 pub use events::{
-    content_of, event_marks, event_problem, incoming_event, incoming_event_about, outgoing_event, outgoing_event_due,
+    content_of, event_marks, event_problem, failed_attempt, incoming_event, incoming_event_about, outgoing_event,
+    outgoing_event_due,
 };
 pub use incidents::{ended_incident, incident_id, incident_record};
 pub use lanes::{at_revision, full_lane, linked_lane};

@@ -42,6 +42,8 @@ fn the_vendors_code_stays_where_it_is_one_and_its_words_do_not() {
     assert_eq!(shown.vendor_request_id, whole.vendor_request_id);
     assert_eq!((shown.kind, shown.vendor_status), (whole.kind, whole.vendor_status));
     assert_eq!((&*shown.detail, &shown.vendor_body), (MASK, &Some(json!(MASK))));
+    assert_eq!(shown.vendor_headers, [("server".to_owned(), MASK.to_owned())].into());
+    assert_eq!(shown.first_line().as_deref(), Some(MASK));
     let complaint = &shown.errors[0];
     assert_eq!(complaint.pointer.as_deref(), Some("/email"));
     assert_eq!((&*complaint.vendor_field, &*complaint.detail), (MASK, MASK));
@@ -94,6 +96,7 @@ fn an_error_without_words_stays_as_it_is() {
     (whole.code, whole.vendor_request_id, whole.vendor_body) = (None, None, Some(Json::Null));
     whole.detail.clear();
     whole.errors.clear();
+    whole.vendor_headers.clear();
     assert_eq!(masked(whole.clone()), whole);
     whole.vendor_body = None;
     assert_eq!(masked(whole.clone()), whole);

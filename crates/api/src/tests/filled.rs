@@ -18,7 +18,8 @@ pub(crate) use delivery::{
     whole_delivery, wrong,
 };
 pub(crate) use event::{
-    event_problem, incoming_event, outgoing_event, taken_event, whole_incoming_event, whole_outgoing_event,
+    event_problem, failed_attempt, incoming_event, outgoing_event, taken_event, whole_incoming_event,
+    whole_outgoing_event,
 };
 pub(crate) use incident::{incident, listed_incident, vendor_words};
 pub(crate) use others::{

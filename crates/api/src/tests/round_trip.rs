@@ -36,7 +36,8 @@ fn an_event_of_which_little_is_known_is_taken_for_none_of_the_other_direction() 
     incoming.ignored.clear();
     let mut outgoing = filled::outgoing_event();
     (outgoing.next_attempt_at, outgoing.last_attempt_at) = (None, None);
-    (outgoing.last_status, outgoing.last_error, outgoing.ended_at) = (None, None, None);
+    (outgoing.last_status, outgoing.last_error, outgoing.last_answer) = (None, None, None);
+    outgoing.ended_at = None;
     for (event, is_in) in [(Event::Incoming(incoming), true), (Event::Outgoing(outgoing), false)] {
         let written = json!(event);
         for written in [&written, &bare(&written)] {
@@ -78,11 +79,12 @@ fn conflicts_stand_only_where_there_are_any_to_tell() {
 }
 
 #[test]
-fn an_error_that_was_kept_before_there_were_bodies_can_be_read() {
+fn an_error_that_was_kept_before_there_were_bodies_and_headers_can_be_read() {
     let mut written = json!(filled::delivery_error());
     written.as_object_mut().unwrap().remove("vendor_body");
+    written.as_object_mut().unwrap().remove("vendor_headers");
     let read: crate::DeliveryError = serde_json::from_value(written).unwrap();
-    assert_eq!(read.vendor_body, None);
+    assert_eq!((read.vendor_headers.len(), read.vendor_body), (0, None));
 }
 
 #[test]

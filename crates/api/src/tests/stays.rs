@@ -249,6 +249,17 @@ pub(super) fn of_outgoing() -> Stays {
         ))
 }
 
+pub(super) fn of_failed_attempt() -> Stays {
+    Stays::of(TIME, &["/ended_at"])
+        .and(Stays::of(COUNT, &["/duration_ms"]))
+        .and(Stays::of("an HTTP status", &["/status"]))
+        .and(Stays::of(OURS, &["/error"]))
+}
+
+pub(super) fn of_whole_outgoing() -> Stays {
+    of_outgoing().and(of_failed_attempt().within("/failed_attempts/*"))
+}
+
 pub(super) fn of_taken() -> Stays {
     of_ignored()
         .within("/ignored/*")

@@ -6,7 +6,7 @@ use upsert_core::{Exchange, ProviderError, Word as _};
 
 use crate::delivery::record::AttemptEnd;
 use crate::delivery::work::Work;
-use crate::runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
+use crate::runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, TraceContext};
 
 /// The span of one attempt, if spans are recorded.
 pub(crate) struct AttemptSpan(Option<Box<dyn OpenSpan>>);
@@ -16,7 +16,8 @@ impl AttemptSpan {
         let Some(spans) = spans else { return Self(None) };
         let delivery = &work.delivery;
         let provider = &work.connection.provider;
-        let origin = Origin::of_attempt(delivery.traceparent.as_deref(), delivery.created_at, now);
+        let request = TraceContext::of(delivery.traceparent.as_deref(), delivery.tracestate.as_deref());
+        let origin = Origin::of_attempt(request, delivery.created_at, now);
         let mut span = spans.begin(NewSpan {
             name: format!("deliver {provider}").into(),
             side: Side::Client,
@@ -30,9 +31,7 @@ impl AttemptSpan {
         span.set("upsert_gateway.upsert_id", Fact::Text(&delivery.upsert().to_string()));
         span.set("upsert_gateway.attempt", Fact::Number(attempt));
         span.set("upsert_gateway.retry", Fact::Flag(attempt > 1));
-        if let Origin::Because(request) = origin
-            && let Some(trace) = trace_id(request)
-        {
+        if let Some(trace) = origin.trace_of_request() {
             span.set("upsert_gateway.request_trace_id", Fact::Text(trace));
         }
         Self(Some(span))

@@ -24,6 +24,7 @@ use crate::delivery::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upser
 use crate::delivery::work::{Committed, LEASE_MARGIN, Work};
 use crate::directory::merchant::{Connection, NextStep};
 use crate::runtime::connections::UNTIL_RELEASED;
+use crate::runtime::tracing::trace_id;
 use crate::runtime::wakeups::Reach;
 
 /// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
@@ -322,11 +323,15 @@ fn context(work: &Work, span: &AttemptSpan, deadline: Instant) -> CallContext {
     let attempt = delivery.attempts() + 1;
     // Without spans too a vendor is told of each attempt apart: its log names the call, and the retry.
     let unrecorded = || traceparent_of_attempt(delivery.traceparent.as_deref(), delivery.id, attempt);
+    let traceparent = span.traceparent().map_or_else(unrecorded, str::to_owned);
+    // What others say of the request's trace is not said of another one.
+    let is_in_requests = trace_id(&traceparent) == delivery.traceparent.as_deref().and_then(trace_id);
     CallContext {
         deadline,
         attempt,
         delivery_id: Some(delivery.id),
-        traceparent: Some(span.traceparent().map_or_else(unrecorded, str::to_owned)),
+        traceparent: Some(traceparent),
+        tracestate: delivery.tracestate.clone().filter(|_| is_in_requests),
         // Somebody waits for it.
         priority: if work.is_trial {
             Priority::Interactive

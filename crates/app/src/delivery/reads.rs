@@ -21,6 +21,7 @@ pub(crate) fn read_context(connection: &Connection) -> CallContext {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: connection.counts_calls,
         is_trial: false,

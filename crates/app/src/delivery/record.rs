@@ -384,6 +384,7 @@ pub(crate) fn delivery_error(error: &ProviderError) -> DeliveryError {
         vendor_status: error.vendor_status,
         vendor_request_id: error.vendor_request_id.clone(),
         errors: error.errors.clone(),
+        vendor_headers: error.vendor_headers.clone(),
         vendor_body: error.vendor_body.clone(),
     }
 }

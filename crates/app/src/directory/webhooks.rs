@@ -1,11 +1,12 @@
 //! A merchant's webhooks as requests see them: where events come from, and who is told of what happened.
 
-use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value as Json;
 
 use upsert_core::{EventKind, EventPayload, Handling};
 use upsert_webhook::{Mapping, Ping, SigningKey, Verifier};
@@ -60,12 +61,41 @@ pub struct SignedEvent<'a> {
 }
 
 /// What an endpoint answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointAnswer {
     /// HTTP status.
     pub status: u16,
     /// `Retry-After`, if it sent one.
     pub retry_after: Option<Duration>,
+    /// What it said beside them, where it did not take the event.
+    pub words: EndpointWords,
+}
+
+impl EndpointAnswer {
+    /// A status alone.
+    pub fn bare(status: u16) -> Self {
+        Self {
+            status,
+            retry_after: None,
+            words: EndpointWords::default(),
+        }
+    }
+}
+
+/// What an endpoint said that did not take an event, without its own address, which may be a secret. (`Debug` leaves it out:
+/// it may repeat what it was sent.)
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct EndpointWords {
+    /// Headers, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The beginning of what it answered.
+    pub body: Option<Json>,
+}
+
+impl fmt::Debug for EndpointWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EndpointWords")
+    }
 }
 
 /// Brings one event to one endpoint, once: no redirects, no retries, within a time of its own.

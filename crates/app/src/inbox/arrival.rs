@@ -36,6 +36,7 @@ pub(crate) struct Arrival {
     /// Now.
     pub(crate) at: Timestamp,
     pub(crate) traceparent: Option<String>,
+    pub(crate) tracestate: Option<String>,
 }
 
 /// Leaves out what came: it is personal data.

@@ -22,6 +22,7 @@ use crate::inbox::reconcile::Reconciled;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::problem::Refusal;
 use crate::runtime::metrics::{FORGED, count_ignored, events_in};
+use crate::runtime::tracing::TraceContext;
 use crate::strict_json::read_json;
 use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::draft::Asked;
@@ -56,7 +57,7 @@ impl Inbox {
         merchant: &Arc<Merchant>,
         source: &Arc<Source>,
         request: &Received<'_>,
-        traceparent: Option<&str>,
+        trace: Option<TraceContext<'_>>,
     ) -> Result<ReadEvent, Refusal> {
         let ping = ReadEvent {
             parts: Vec::new(),
@@ -96,8 +97,7 @@ impl Inbox {
                 (Some(part), false) => part.event.to_string(),
                 _ => String::from_utf8_lossy(request.body).into_owned(),
             };
-            let traceparent = traceparent.map(str::to_owned);
-            (self.arrival(merchant, source, &read, raw, traceparent), read)
+            (self.arrival(merchant, source, &read, raw, trace), read)
         });
         Ok(ReadEvent {
             parts: parts.collect(),
@@ -130,7 +130,7 @@ impl Inbox {
         source: &Arc<Source>,
         read: &Read,
         raw: String,
-        traceparent: Option<String>,
+        trace: Option<TraceContext<'_>>,
     ) -> Arrival {
         let (event_id, at) = (event_id_of(read, &raw), self.context.clock.now());
         Arrival {
@@ -144,7 +144,8 @@ impl Inbox {
             unbelieved_time: unbelieved_time(read, at),
             is_ageless: is_ageless(source, read, at),
             at,
-            traceparent,
+            traceparent: trace.map(|trace| trace.traceparent.to_owned()),
+            tracestate: trace.and_then(|trace| trace.tracestate).map(str::to_owned),
         }
     }
 
@@ -212,6 +213,7 @@ impl Inbox {
         let command = UpsertCommand {
             handling: source.handling,
             traceparent: arrival.traceparent.clone(),
+            tracestate: arrival.tracestate.clone(),
             ..UpsertCommand::unattended("POST /v1/webhooks", Through::Webhook, Priority::Interactive)
         };
         let caller = Caller {

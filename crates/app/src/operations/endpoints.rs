@@ -9,6 +9,7 @@ use crate::operations::Operations;
 use crate::operations::acts::of_endpoint;
 use crate::outbox::publish::body;
 use crate::problem::Refusal;
+use crate::runtime::tracing::Origin;
 
 /// The `type` of an event that is sent on demand.
 const TEST: &str = "gateway.test";
@@ -25,10 +26,11 @@ impl Operations {
         tracing::info!(merchant = merchant.id, endpoint = name, by, "endpoint tested by hand");
         let id = self.context.ids.event(&merchant.id);
         let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
-        let tried = self
+        let body = body(TEST, self.context.clock.now(), &data);
+        let trying = self
             .outbox
-            .try_endpoint(&merchant.id, endpoint, id, &body(TEST, self.context.clock.now(), &data))
-            .await;
+            .try_endpoint(&merchant.id, endpoint, (id, &body), Origin::None);
+        let tried = trying.await;
         Ok(EndpointTest {
             id,
             delivered: tried.error.is_none(),

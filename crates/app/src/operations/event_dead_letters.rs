@@ -247,6 +247,7 @@ impl Operations {
                 is_ageless: is_ageless(source, read, event.received_at),
                 at: self.context.clock.now(),
                 traceparent: None,
+                tracestate: None,
             };
             if let (Some(whom), Read::Mapped(mapped)) = (whom, &mut *read) {
                 mapped.body["id"] = json!(whom);

@@ -12,10 +12,11 @@ use upsert_core::{EventId, Word as _};
 use upsert_store::{Applied, Changeset, Disabled, OutgoingEvent, StoreError, Write};
 use upsert_webhook::sign;
 
-use crate::directory::webhooks::{Endpoint, EndpointAnswer, SignedEvent};
+use crate::directory::webhooks::{Endpoint, SignedEvent};
 use crate::outbox::Outbox;
 use crate::outbox::event_span::EventSpan;
 use crate::outbox::retry_schedule::{GONE, Tried, record};
+use crate::runtime::tracing::Origin;
 use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::runtime::worker::{PAGE, Queue, Take, work_through};
 
@@ -87,7 +88,8 @@ impl Outbox {
         let Some(endpoint) = &self.endpoint(&event.merchant, &endpoint.name) else {
             return self.give_back(endpoint, event).await;
         };
-        let trying = self.try_endpoint(&event.merchant, endpoint, event.id, event.body());
+        let origin = EventSpan::origin(&event, self.context.clock.now());
+        let trying = self.try_endpoint(&event.merchant, endpoint, (event.id, event.body()), origin);
         let Some(tried) = self.context.unless_cut_short(trying).await else {
             return self.give_back(endpoint, event).await;
         };
@@ -136,9 +138,15 @@ impl Outbox {
         false
     }
 
-    /// Signs it for this moment and sends it.
-    pub(crate) async fn try_endpoint(&self, merchant: &str, endpoint: &Endpoint, id: EventId, body: &str) -> Tried {
-        let span = EventSpan::begin(self.context.spans.as_deref(), merchant, endpoint, id);
+    /// Signs an event, by its id and body, for this moment and sends it. `origin`: what the try belongs to.
+    pub(crate) async fn try_endpoint(
+        &self,
+        merchant: &str,
+        endpoint: &Endpoint,
+        (id, body): (EventId, &str),
+        origin: Origin<'_>,
+    ) -> Tried {
+        let span = EventSpan::begin(self.context.spans.as_deref(), merchant, endpoint, id, origin);
         let (id, now, started) = (id.to_string(), self.context.clock.now(), Instant::now());
         let signature = sign(&endpoint.keys, &id, now, body.as_bytes());
         let event = SignedEvent {
@@ -149,19 +157,9 @@ impl Outbox {
         };
         let answer = endpoint.sender.send(event).await;
         let took = started.elapsed();
-        let (status, retry_after, error) = match answer {
-            Ok(EndpointAnswer { status, retry_after }) => {
-                let is_taken = (200..300).contains(&status);
-                let error = (!is_taken).then(|| format!("the endpoint answered {status}"));
-                (Some(status), retry_after, error)
-            }
-            Err(why) => (None, None, Some(why)),
-        };
-        let tried = Tried {
-            status,
-            error,
-            retry_after,
-            took,
+        let tried = match answer {
+            Ok(answer) => Tried::answered(answer, took),
+            Err(why) => Tried::unanswered(why, took),
         };
         span.end(&tried);
         tried

@@ -1,22 +1,34 @@
 //! The span of one try to bring an event to an endpoint.
 
+use jiff::Timestamp;
+
 use upsert_core::EventId;
+use upsert_store::OutgoingEvent;
 
 use crate::directory::webhooks::Endpoint;
 use crate::outbox::retry_schedule::Tried;
-use crate::runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans};
+use crate::runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, TraceContext};
 
-/// The span of one try, if spans are recorded. It begins a trace: an event is kept without the trace of what it tells of.
+/// The span of one try, if spans are recorded.
 pub(crate) struct EventSpan(Option<Box<dyn OpenSpan>>);
 
 impl EventSpan {
-    pub(crate) fn begin(spans: Option<&dyn Spans>, merchant: &str, endpoint: &Endpoint, id: EventId) -> Self {
+    pub(crate) fn begin(
+        spans: Option<&dyn Spans>,
+        merchant: &str,
+        endpoint: &Endpoint,
+        id: EventId,
+        origin: Origin<'_>,
+    ) -> Self {
         let Some(spans) = spans else { return Self(None) };
         let mut span = spans.begin(NewSpan {
             name: "send event".into(),
             side: Side::Client,
-            origin: Origin::None,
+            origin,
         });
+        if let Some(trace) = origin.trace_of_request() {
+            span.set("upsert_gateway.request_trace_id", Fact::Text(trace));
+        }
         span.set("http.request.method", Fact::Text("POST"));
         span.set("upsert_gateway.merchant", Fact::Text(merchant));
         span.set("upsert_gateway.endpoint", Fact::Text(&endpoint.name));
@@ -28,6 +40,16 @@ impl EventSpan {
             }
         }
         Self(Some(span))
+    }
+
+    /// What a try that begins now belongs to: the request that made what the event tells of.
+    pub(crate) fn origin(event: &OutgoingEvent, now: Timestamp) -> Origin<'_> {
+        let Some(trace) = &event.trace else { return Origin::None };
+        let request = TraceContext {
+            traceparent: &trace.traceparent,
+            tracestate: trace.tracestate.as_deref(),
+        };
+        Origin::of_attempt(Some(request), trace.made_at, now)
     }
 
     /// Ends it with what came of the try.

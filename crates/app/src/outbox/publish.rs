@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use upsert_api::{Erasure, EventBody};
 use upsert_core::{EventKind, EventPayload, Word as _, utc_day};
 use upsert_store::{
-    Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Hints, OutgoingEvent, OutgoingState, Pause, StoreError,
-    UpsertRecord, UpsertState, Write,
+    Applied, Changeset, DeliveryRecord, DeliveryState, EventTrace, Expect, Hints, OutgoingEvent, OutgoingState, Pause,
+    StoreError, UpsertRecord, UpsertState, Write,
 };
 
 use crate::audit::act::Act;
@@ -30,6 +30,8 @@ pub(crate) struct NewEvent<T> {
     pub(crate) kind: EventKind,
     pub(crate) full: T,
     pub(crate) ids: Json,
+    /// The request that made it happen, if it is known.
+    pub(crate) trace: Option<EventTrace>,
 }
 
 impl Outbox {
@@ -102,7 +104,9 @@ impl Outbox {
                 EventPayload::Full => body(word, now, &event.full),
             };
             let id = self.context.ids.event(&merchant.id);
+            let trace = event.trace.clone();
             let mut event = OutgoingEvent::new(id, &merchant.id, &endpoint.name, word, body, now);
+            event.trace = trace;
             if self.context.endpoints.is_disabled(&merchant.id, &endpoint.name) {
                 event.give_up("the endpoint is disabled", now);
             }
@@ -125,6 +129,7 @@ impl Outbox {
             kind,
             full: listed_delivery(delivery),
             ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert(), "customer_id": delivery.customer }),
+            trace: EventTrace::of(delivery),
         };
         self.publish(&merchant, &event)
     }
@@ -159,6 +164,7 @@ impl Outbox {
             kind,
             full: answering.shape(),
             ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
+            trace: own.first().and_then(EventTrace::of),
         };
         Ok(self.publish(&merchant, &event))
     }
@@ -169,6 +175,7 @@ impl Outbox {
             kind: EventKind::CustomerErased,
             ids: json!({ "erasure_id": certificate.erasure_id, "customer_id": certificate.customer_id }),
             full: certificate,
+            trace: None,
         };
         self.publish(merchant, &event)
     }
@@ -206,6 +213,7 @@ impl Outbox {
             kind,
             full: self.context.connection_view(&merchant.id, connection, pause, &counts),
             ids: json!({ "merchant_id": merchant.id, "name": connection.name }),
+            trace: None,
         };
         Ok(self.publish(merchant, &event))
     }

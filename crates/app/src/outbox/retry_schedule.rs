@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use upsert_api::FailedAttempt;
 use upsert_core::EventId;
 use upsert_store::OutgoingEvent;
+
+use crate::directory::webhooks::{EndpointAnswer, EndpointWords};
 
 /// How long after each try the next one is made, as Standard Webhooks recommends; after the last one it is given up.
 const SCHEDULE: [SignedDuration; 9] = [
@@ -36,6 +39,45 @@ pub(crate) struct Tried {
     pub(crate) error: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) took: Duration,
+    /// What the endpoint said that did not take it.
+    pub(crate) words: EndpointWords,
+}
+
+impl Tried {
+    /// Any 2xx takes it.
+    pub(crate) fn answered(answer: EndpointAnswer, took: Duration) -> Self {
+        let status = answer.status;
+        let is_taken = (200..300).contains(&status);
+        Self {
+            status: Some(status),
+            error: (!is_taken).then(|| format!("the endpoint answered {status}")),
+            retry_after: answer.retry_after,
+            took,
+            words: answer.words,
+        }
+    }
+
+    pub(crate) fn unanswered(why: String, took: Duration) -> Self {
+        Self {
+            status: None,
+            error: Some(why),
+            retry_after: None,
+            took,
+            words: EndpointWords::default(),
+        }
+    }
+}
+
+/// As it is kept with the event.
+fn failed_attempt(tried: &Tried, why: &str, now: Timestamp) -> FailedAttempt {
+    FailedAttempt {
+        ended_at: now,
+        duration_ms: u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
+        status: tried.status,
+        error: why.to_owned(),
+        headers: tried.words.headers.clone(),
+        body: tried.words.body.clone(),
+    }
 }
 
 /// What the try leads to.
@@ -44,6 +86,7 @@ pub(crate) fn record(event: &mut OutgoingEvent, tried: &Tried, now: Timestamp) {
     let Some(why) = &tried.error else {
         return event.succeed(now);
     };
+    event.keep_answer(failed_attempt(tried, why, now));
     let tries = usize::try_from(event.attempts()).unwrap_or(usize::MAX);
     let wait = SCHEDULE.get(tries - 1).filter(|_| tried.status != Some(GONE));
     match wait.filter(|_| now.duration_since(event.begun_at()) < TOO_OLD) {
@@ -82,11 +125,55 @@ mod tests {
     }
 
     fn answered(status: u16, retry_after: Option<Duration>) -> Tried {
-        Tried {
-            status: Some(status),
-            error: (status >= 300).then(|| format!("the endpoint answered {status}")),
+        let words = EndpointWords {
+            headers: [("server".to_owned(), "nginx".to_owned())].into(),
+            body: Some(format!("<h1>{status}</h1>").into()),
+        };
+        let answer = EndpointAnswer {
+            status,
             retry_after,
-            took: Duration::ZERO,
+            words,
+        };
+        Tried::answered(answer, Duration::from_millis(41))
+    }
+
+    #[test]
+    fn what_an_endpoint_said_is_kept_of_the_last_ten_tries_until_it_takes_the_event() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut event = event(0);
+        for status in 500..512 {
+            record(&mut event, &answered(status, None), now);
+            if event.state() == OutgoingState::Failed {
+                event.replay(now);
+            }
+        }
+        record(
+            &mut event,
+            &Tried::unanswered("could not connect".to_owned(), Duration::ZERO),
+            now,
+        );
+        let kept = event.failed_attempts();
+        let statuses: Vec<_> = kept.iter().map(|failed| failed.status).collect();
+        assert_eq!(statuses, (503..512).map(Some).chain([None]).collect::<Vec<_>>());
+        assert_eq!(
+            (kept[8].first_line().as_deref(), kept[8].duration_ms),
+            (Some("511"), 41)
+        );
+        assert_eq!((&*kept[9].error, &kept[9].body), ("could not connect", &None));
+        assert!(!format!("{:?} {event:?} {:?}", kept[8], answered(503, None)).contains("<h1>"));
+        let mut taken = event.clone();
+        record(&mut taken, &answered(204, None), now);
+        let mut given_up = event;
+        given_up.give_up("gone", now);
+        assert!(
+            given_up.failed_attempts()[8].body.is_some(),
+            "a dead letter is looked into"
+        );
+        given_up.discard();
+        for ended in [taken, given_up] {
+            let words = ended.failed_attempts().iter();
+            let words: Vec<_> = words.map(|failed| (failed.headers.len(), &failed.body)).collect();
+            assert_eq!(words, [(0, &None); 10], "it may repeat what it was sent");
         }
     }
 

@@ -51,7 +51,12 @@ impl Queries {
     ///
     /// # Errors
     /// 400 for a cursor that cannot be read, or an endpoint that is not there.
-    pub async fn list_outgoing(&self, filter: &OutgoingFilter, page: &PageQuery) -> Result<Page<Event>, Refusal> {
+    pub async fn list_outgoing(
+        &self,
+        filter: &OutgoingFilter,
+        page: &PageQuery,
+        visibility: Visibility,
+    ) -> Result<Page<Event>, Refusal> {
         let before = begins(page, EventId::from_uuid)?;
         let store = &self.context.store;
         let read = |before| async move {
@@ -63,7 +68,7 @@ impl Queries {
             let name = filter.endpoint.as_deref();
             self.known(filter.merchants.as_ref(), Named::Endpoint, name).await?;
         }
-        let shown = |event| Event::Outgoing(self.context.outgoing_view(event));
+        let shown = |event| Event::Outgoing(visibility.show(self.context.outgoing_view(event)));
         Ok(shown_page(found.iter().map(shown), next.as_ref().map(EventId::as_uuid)))
     }
 
@@ -98,6 +103,7 @@ impl Queries {
         Ok(visibility.show(WholeOutgoingEvent {
             event: self.context.outgoing_view(&event),
             body: Some(event.body().to_owned()).filter(|body| !body.is_empty()),
+            failed_attempts: event.failed_attempts().to_vec(),
         }))
     }
 

@@ -23,6 +23,7 @@ fn cause_of(delivery: &DeliveryRecord, error: &DeliveryError) -> Cause {
         code: error.code.clone(),
         count: 0,
         sample_detail: error.detail.clone(),
+        sample_answer: error.first_line(),
         newest_delivery_id: delivery.id,
         newest_at: delivery.created_at,
         states: BTreeMap::new(),
@@ -115,6 +116,7 @@ mod tests {
         let mut delivery = delivery_record("acme", "crm", delivery_id(number), DeliveryState::InFlight);
         let error = DeliveryError {
             detail: format!("words {number}"),
+            vendor_body: Some(format!("<h1>Answer {number}</h1>").into()),
             ..delivery_error(ErrorKind::Rejected, code)
         };
         delivery.note_failed_call(&error, true, 1);
@@ -148,8 +150,10 @@ mod tests {
             (causes[0].newest_delivery_id, &*causes[0].sample_detail),
             (delivery_id(8), "words 8")
         );
+        assert_eq!(causes[0].sample_answer.as_deref(), Some("Answer 8"));
         let states = [(DeliveryState::Waiting, 1), (DeliveryState::Failed, 1)];
         assert_eq!(causes[0].states, states.into());
-        assert!(!format!("{causes:?}").contains("words"));
+        let logged = format!("{causes:?}");
+        assert!(!logged.contains("words") && !logged.contains("Answer"), "{logged}");
     }
 }

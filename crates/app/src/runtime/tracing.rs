@@ -1,5 +1,5 @@
 //! Where it is recorded how long the parts of a request took, and how they belong together. The application knows a span
-//! by its W3C `traceparent` alone: that goes through tasks, the store and restarts as it is.
+//! by its W3C `traceparent`, and `tracestate` where there is one: they go through tasks, the store and restarts as they are.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -61,28 +61,55 @@ pub enum Side {
     Internal,
 }
 
-/// What a span belongs to, by its `traceparent`.
+/// A span by its name, and what other systems say of its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext<'a> {
+    /// W3C `traceparent`.
+    pub traceparent: &'a str,
+    /// W3C `tracestate`.
+    pub tracestate: Option<&'a str>,
+}
+
+impl<'a> TraceContext<'a> {
+    /// Of a span, if there is one.
+    pub fn of(traceparent: Option<&'a str>, tracestate: Option<&'a str>) -> Option<Self> {
+        traceparent.map(|traceparent| Self {
+            traceparent,
+            tracestate,
+        })
+    }
+}
+
+/// What a span belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {
     /// A trace begins.
     None,
     /// It is a part of this span.
-    ChildOf(&'a str),
+    ChildOf(TraceContext<'a>),
     /// A trace begins, because of this span.
-    Because(&'a str),
+    Because(TraceContext<'a>),
 }
 
 impl<'a> Origin<'a> {
     /// A part of this span, if there is one.
-    pub fn child_of(traceparent: Option<&'a str>) -> Self {
-        traceparent.map_or(Self::None, Self::ChildOf)
+    pub fn child_of(span: Option<TraceContext<'a>>) -> Self {
+        span.map_or(Self::None, Self::ChildOf)
     }
 
-    /// Of an attempt that begins now, at a delivery that this request made then.
-    pub(crate) fn of_attempt(request: Option<&'a str>, made_at: Timestamp, now: Timestamp) -> Self {
+    /// Of an attempt that begins now, at a delivery or an event that came of this request, which was made then.
+    pub(crate) fn of_attempt(request: Option<TraceContext<'a>>, made_at: Timestamp, now: Timestamp) -> Self {
         match request {
             Some(request) if now.duration_since(made_at) > SAME_TRACE_FOR => Self::Because(request),
             request => Self::child_of(request),
+        }
+    }
+
+    /// The trace of the request that it is because of; none: it is a part of that trace, or of no request's.
+    pub(crate) fn trace_of_request(self) -> Option<&'a str> {
+        match self {
+            Self::Because(request) => trace_id(request.traceparent),
+            Self::None | Self::ChildOf(_) => None,
         }
     }
 }
@@ -96,12 +123,12 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
 pub(crate) struct CommitSpan(Option<Box<dyn OpenSpan>>);
 
 impl CommitSpan {
-    pub(crate) fn begin(spans: Option<&dyn Spans>, upsert: &UpsertRecord, traceparent: Option<&str>) -> Self {
+    pub(crate) fn begin(spans: Option<&dyn Spans>, upsert: &UpsertRecord, request: Option<TraceContext<'_>>) -> Self {
         let Some(spans) = spans else { return Self(None) };
         let mut span = spans.begin(NewSpan {
             name: "commit".into(),
             side: Side::Internal,
-            origin: Origin::child_of(traceparent),
+            origin: Origin::child_of(request),
         });
         span.set("upsert_gateway.merchant", Fact::Text(&upsert.merchant));
         span.set("upsert_gateway.upsert_id", Fact::Text(&upsert.id.to_string()));
@@ -125,7 +152,10 @@ mod tests {
     fn an_attempt_is_a_part_of_its_request_for_five_minutes_and_then_a_trace_because_of_it() {
         let made_at = Timestamp::UNIX_EPOCH;
         let after = |wait: SignedDuration, request| Origin::of_attempt(request, made_at, made_at + wait);
-        let request = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let request = TraceContext {
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            tracestate: Some("congo=t61r"),
+        };
         for wait in [SignedDuration::ZERO, SignedDuration::from_mins(5)] {
             assert_eq!(after(wait, Some(request)), Origin::ChildOf(request));
             assert_eq!(after(wait, None), Origin::None);

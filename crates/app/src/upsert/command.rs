@@ -7,6 +7,7 @@ use upsert_core::{Handling, Priority};
 use upsert_store::Through;
 
 use crate::problem::Refusal;
+use crate::runtime::tracing::TraceContext;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct UpsertCommand {
     pub force: bool,
     /// `traceparent`.
     pub traceparent: Option<String>,
+    /// `tracestate` beside it.
+    pub tracestate: Option<String>,
     /// `Prefer: handling=lenient`, or `strict`.
     pub handling: Handling,
     /// How urgent.
@@ -47,6 +50,11 @@ pub struct UpsertCommand {
 }
 
 impl UpsertCommand {
+    /// What it is a part of.
+    pub(crate) fn trace(&self) -> Option<TraceContext<'_>> {
+        TraceContext::of(self.traceparent.as_deref(), self.tracestate.as_deref())
+    }
+
     /// One that the gateway makes itself and whose answer nobody waits for.
     pub(crate) fn unattended(route: &'static str, through: Through, priority: Priority) -> Self {
         Self {
@@ -57,6 +65,7 @@ impl UpsertCommand {
             respond_async: true,
             force: false,
             traceparent: None,
+            tracestate: None,
             handling: Handling::Strict,
             priority,
             request_id: String::new(),

@@ -34,7 +34,7 @@ impl Upserts {
         let span = CommitSpan::begin(
             self.context.spans.as_deref(),
             &committed.upsert,
-            draft.asked.command.traceparent.as_deref(),
+            draft.asked.command.trace(),
         );
         let applied = if acts.is_empty() {
             self.outbox.apply(changes).await?

@@ -277,9 +277,9 @@ impl<'a> Building<'a> {
         let part = u16::try_from(self.deliveries.len() + 1).unwrap_or(DeliveryId::MOST);
         let (name, provider) = (&connection.name, &connection.provider);
         let mut delivery = DeliveryRecord::new(part, &self.upsert, name, provider, connection.required);
-        delivery.force = self.draft.asked.command.force;
-        delivery.priority = self.draft.asked.command.priority;
-        delivery.traceparent.clone_from(&self.draft.asked.command.traceparent);
+        let command = self.draft.asked.command;
+        (delivery.force, delivery.priority) = (command.force, command.priority);
+        (delivery.traceparent, delivery.tracestate) = (command.traceparent.clone(), command.tracestate.clone());
         delivery
     }
 

@@ -1,5 +1,6 @@
 //! Events in both directions, as callers are shown them.
 
+use upsert_api::FailedAttempt;
 use upsert_store::{IncomingEvent, OutgoingEvent};
 
 use crate::context::Context;
@@ -39,6 +40,7 @@ impl Context {
             last_attempt_at: event.last_attempt_at(),
             last_status: event.last_status(),
             last_error: event.last_error().map(str::to_owned),
+            last_answer: event.failed_attempts().last().and_then(FailedAttempt::first_line),
             ended_at: event.ended_at(),
         }
     }

@@ -244,10 +244,7 @@ impl EventSender for Listener {
         tokio::time::sleep(wait).await;
         let next = self.script.lock().pop_front();
         let usually = self.usually.lock().unwrap_or(204);
-        next.unwrap_or(Ok(usually)).map(|status| EndpointAnswer {
-            status,
-            retry_after: None,
-        })
+        next.unwrap_or(Ok(usually)).map(EndpointAnswer::bare)
     }
 }
 

@@ -563,6 +563,7 @@ impl House {
             force: false,
             handling: Handling::Strict,
             traceparent: None,
+            tracestate: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
             visibility: upsert_api::Visibility::Whole,

@@ -17,7 +17,7 @@ use upsert_api::{ConnectionState, EventResult, ProblemCode, Visibility};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
     GatewayParts, LOOK_EVERY, Merchant, NextStep, NoAuditKeys, OnCollision, OnKeyChange, Refusal, Retention, RetryRule,
-    SignedEvent, Source, UpsertCommand,
+    SignedEvent, Source, TraceContext, UpsertCommand,
 };
 use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId, Word as _};
 use upsert_policy::{Decision, RetryPolicy, again};
@@ -301,7 +301,7 @@ impl World {
         let source = merchant.source("crm").unwrap();
         let event = gateway
             .inbox
-            .read_event(&merchant, source, &received, Some(&trace))
+            .read_event(&merchant, source, &received, TraceContext::of(Some(&trace), None))
             .unwrap();
         self.open.spawn(async move {
             let taken = gateway.inbox.take_event(event).await;
@@ -350,6 +350,7 @@ impl World {
             force,
             handling: Handling::Strict,
             traceparent: Some(trace),
+            tracestate: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
             visibility: upsert_api::Visibility::Whole,
@@ -573,10 +574,7 @@ struct Takes;
 #[async_trait]
 impl EventSender for Takes {
     async fn send(&self, _: SignedEvent<'_>) -> Result<EndpointAnswer, String> {
-        Ok(EndpointAnswer {
-            status: 204,
-            retry_after: None,
-        })
+        Ok(EndpointAnswer::bare(204))
     }
 }
 

@@ -172,7 +172,10 @@ fn told(whose: &str, trial: &Trial) -> Result<String, PageError> {
     let Some(error) = &trial.error else {
         return Ok(format!("{whose}: {detail}"));
     };
-    let words = words::first_line(error).or_else(|| Some(error.detail.clone()).filter(|words| !words.is_empty()));
+    let words = error
+        .first_line()
+        .map(|line| words::shortened(&line))
+        .or_else(|| Some(error.detail.clone()).filter(|words| !words.is_empty()));
     let words = words.map_or_else(String::new, |words| format!("; its words: {words}"));
     let says = format!("{whose}: {detail}{words}");
     Err(PageError::new(StatusCode::BAD_GATEWAY, says))

@@ -14,6 +14,7 @@ use crate::pages::action::Action;
 use crate::pages::events::{direction_of, path_of};
 use crate::raw::laid_out;
 use crate::render::{Frame, Section, filters, page};
+use crate::words;
 
 #[derive(Template)]
 #[template(path = "event_in.html")]

@@ -151,7 +151,7 @@ async fn found(session: &Session, typed: &Typed, direction: Direction) -> Result
                 merchants,
                 ..typed.read()?
             };
-            queries.list_outgoing(&filter, &asked).await?
+            queries.list_outgoing(&filter, &asked, session.visibility()).await?
         }
     };
     Ok(found)

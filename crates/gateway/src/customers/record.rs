@@ -38,7 +38,7 @@ fn add_fields(table: &mut comfy_table::Table, pointer: &str, value: &Json) {
         Json::Array(entries) if entries.is_empty() => {}
         Json::Array(entries) => {
             let entries: Vec<String> = entries.iter().map(without_quotes).collect();
-            table.add_row([pointer.to_owned(), entries.join(", ")]);
+            table.add_row([plain(pointer), entries.join(", ")]);
         }
         value => {
             table.add_row([plain(pointer), without_quotes(value)]);

@@ -71,6 +71,35 @@ fn how(delivery: &Delivery) -> String {
     if let Some(error) = &delivery.error {
         let words = plain(&error.detail);
         how = format!("{how}: {}\n{}", short_meaning(error), cut(&words, MOST_WORDS));
+        if let Some(said) = error.first_line() {
+            how = format!("{how}\nit said: {}", plain(said));
+        }
     }
     how
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn a_failed_one_shows_the_first_line_of_what_the_vendor_said() {
+        let failed = |body: &str| {
+            let error =
+                samples::error(json!({ "kind": "transient", "code": null, "vendor_status": 502, "vendor_body": body }));
+            how(&samples::delivery(json!({ "state": "failed", "error": error })))
+        };
+        assert_eq!(
+            failed("<title>502 Bad Gateway</title>"),
+            "failed: transient\nno\nit said: 502 Bad Gateway"
+        );
+        assert_eq!(
+            failed("\u{1b}[31m\u{202e}down\nfor long"),
+            "failed: transient\nno\nit said: [31mdown"
+        );
+        assert_eq!(failed(" "), "failed: transient\nno");
+    }
 }

@@ -108,10 +108,17 @@ fn error(shown: &mut String, error: &DeliveryError) {
         let at = plain(place.pointer.as_ref().unwrap_or(&place.vendor_field));
         line(shown, 4, &format!("{at}: {}", plain(&place.detail)));
     }
-    match &error.vendor_body {
-        None | Some(Json::Null) => {}
-        Some(Json::String(text)) => line(shown, 4, &format!("vendor's answer {}", plain(text))),
-        Some(document) => line(shown, 4, &format!("vendor's answer {document}")),
+    for (name, value) in &error.vendor_headers {
+        line(shown, 4, &format!("{}: {}", plain(name), plain(value)));
+    }
+    let body = match &error.vendor_body {
+        None | Some(Json::Null) => return,
+        Some(Json::String(text)) => text.clone(),
+        Some(document) => document.to_string(),
+    };
+    line(shown, 4, "vendor's answer");
+    for part in body.lines() {
+        line(shown, 6, plain(part).trim_end());
     }
 }
 
@@ -132,8 +139,54 @@ fn attempts(shown: &mut String, attempts: &[Attempt]) {
     }
     shown.push_str("\n\n");
     shown.push_str(&table.trim_fmt());
-    for attempt in attempts.iter().filter(|attempt| !attempt.vendor_said.is_empty()) {
-        let said = plain(Json::Object(attempt.vendor_said.clone()));
-        line(shown, 0, &format!("attempt {}: the vendor said {said}", attempt.number));
+    for attempt in attempts {
+        let answered = attempt.error.as_ref().and_then(DeliveryError::first_line);
+        let said = if attempt.vendor_said.is_empty() {
+            answered
+        } else {
+            Some(Json::Object(attempt.vendor_said.clone()).to_string())
+        };
+        if let Some(said) = said {
+            let (number, said) = (attempt.number, plain(said));
+            line(shown, 0, &format!("attempt {number}: the vendor said {said}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::samples::{self, whole};
+
+    #[test]
+    fn what_the_vendor_answered_is_shown_line_by_line_and_steers_no_terminal() {
+        let page = "<h1>Sorry\u{202e}</h1>\r\n\u{1b}[2J\u{0}gone";
+        let failed = |body: Json| {
+            samples::error(json!({ "kind": "transient", "vendor_status": 502, "vendor_body": body,
+                "vendor_headers": { "server": "ngi\u{9b}nx", "retry-after": "120" } }))
+        };
+        let text = |body: Json| {
+            let attempt = json!({ "number": 1, "started_at": "2026-01-01T00:00:00Z", "result": "transient",
+                "vendor_status": 502, "vendor_said": {}, "error": failed(body.clone()) });
+            let listed = json!({ "id": samples::DELIVERY, "connection": "crm", "provider": "rotor", "required": true,
+                "state": "failed", "attempts": 1, "duration_ms": 1, "warnings": [], "error": failed(body),
+                "fields": { "confirmed": [], "differs": [], "unconfirmed": [] }, "merchant_id": "acme",
+                "customer_id": samples::CUSTOMER, "upsert_id": samples::UPSERT, "created_at": "2026-01-01T00:00:00Z",
+                "attempt_log": [attempt] });
+            shown(&whole(listed, json!({})))
+        };
+        let told = text(json!(page));
+        let headers = "    HTTP status 502\n    retry-after: 120\n    server: ngi nx\n";
+        assert!(told.contains(headers), "{told}");
+        assert!(
+            told.contains("    vendor's answer\n      <h1>Sorry </h1>\n       [2J gone\n"),
+            "{told:?}"
+        );
+        assert!(told.ends_with("\nattempt 1: the vendor said Sorry"), "{told}");
+        let told = text(json!({ "code": "E\u{202e}1" }));
+        assert!(told.contains("vendor's answer\n      {\"code\":\"E 1\"}"), "{told}");
+        assert!(!text(Json::Null).contains("vendor's answer"));
     }
 }

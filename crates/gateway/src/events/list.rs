@@ -125,8 +125,19 @@ fn outgoing(event: &OutgoingEvent, now: Timestamp) -> [String; 3] {
             place(&event.merchant_id, &event.endpoint),
             ago(event.created_at, now)
         ),
-        how(event.state, event.last_error.as_ref()),
+        said(
+            how(event.state, event.last_error.as_ref()),
+            event.last_answer.as_deref(),
+        ),
     ]
+}
+
+/// With the first line of what the endpoint said.
+fn said(how: String, answer: Option<&str>) -> String {
+    match answer {
+        Some(answer) => format!("{how}\nit said: {}", plain(answer)),
+        None => how,
+    }
 }
 
 /// How it stands, and why.
@@ -134,5 +145,31 @@ fn how(state: impl std::fmt::Display, why: Option<&String>) -> String {
     match why {
         Some(why) => format!("{state}\n{}", cut(&plain(why), MOST_WORDS)),
         None => state.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::samples::whole;
+
+    #[test]
+    fn an_event_that_an_endpoint_did_not_take_shows_the_first_line_of_what_it_said() {
+        let shown = |answer: Json| {
+            let event: OutgoingEvent = whole(
+                json!({ "id": "evt_06GZW88GRDSBF772HB0WJ89TJW", "merchant_id": "acme", "endpoint": "erp",
+                    "type": "customer.upserted", "state": "retrying", "created_at": "2026-01-01T00:00:00Z", "attempts": 1,
+                    "last_status": 502, "last_error": "the endpoint answered 502", "last_answer": answer }),
+                json!({}),
+            );
+            outgoing(&event, "2026-01-01T00:01:00Z".parse().unwrap())[2].clone()
+        };
+        assert_eq!(
+            shown(json!("Bad\u{1b}\u{202e} Gateway")),
+            "retrying\nthe endpoint answered 502\nit said: Bad   Gateway"
+        );
+        assert_eq!(shown(Json::Null), "retrying\nthe endpoint answered 502");
     }
 }

@@ -207,11 +207,15 @@ mod tests {
             json!({ "kind": kind, "code": null, "count": 9, "sample_detail": "", "newest_delivery_id": samples::DELIVERY,
                 "newest_at": "2026-01-01T00:00:00Z", "states": states })
         };
+        let with_answer = |mut cause: Json| {
+            cause["sample_answer"] = json!("502\u{1b} Bad Gateway");
+            cause
+        };
         let causes: CausePage = whole(
             json!({ "data": [
                 cause("rejected", json!({ "failed": 2, "retrying": 5 })),
                 cause("rejected", json!({ "failed": 1 })),
-                cause("transient", json!({ "failed": 1, "waiting": 2 })),
+                with_answer(cause("transient", json!({ "failed": 1, "waiting": 2 }))),
                 cause("rate_limited", json!({ "retrying": 9 })),
             ] }),
             json!({}),
@@ -222,7 +226,7 @@ mod tests {
             let entry = entry(Subject::Connection, AttentionCode::DeadLetters, &[]);
             assert_eq!(
                 line_of(&entry, &dead),
-                format!("acme/crm: it is so; {kinds}: 3 rejected, 1 transient")
+                format!("acme/crm: it is so; {kinds}: 3 rejected, 1 transient; the vendor said: 502  Bad Gateway")
             );
         }
     }

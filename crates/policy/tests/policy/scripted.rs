@@ -215,6 +215,7 @@ pub(crate) fn within(time: Duration) -> CallContext {
         attempt: 1,
         delivery_id: None,
         traceparent: None,
+        tracestate: None,
         priority: Priority::Interactive,
         is_counted: false,
         is_trial: false,

@@ -123,6 +123,7 @@ impl Terms {
             force: self.wishes.force,
             handling: self.handling(),
             traceparent: self.wishes.traceparent.clone(),
+            tracestate: self.wishes.tracestate.clone(),
             priority: Priority::Bulk,
             request_id: self.request_id.clone(),
             visibility,

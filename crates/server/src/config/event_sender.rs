@@ -9,14 +9,17 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::timeout;
-use url::Url;
+use url::{Position, Url};
 
-use upsert_app::{EndpointAnswer, EventSender, SignedEvent};
+use upsert_app::{EndpointAnswer, EndpointWords, EventSender, SignedEvent};
 use upsert_core::Clock;
-use upsert_provider_kit::{Outgoing, RetryAfter, Transport, TransportError};
+use upsert_provider_kit::{FailedAnswer, Incoming, Outgoing, RetryAfter, Transport, TransportError};
 
 /// How long an endpoint may take, as Standard Webhooks recommends.
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Of a path: a shorter part is a name.
+const SHORTEST_TOKEN: usize = 16;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -55,16 +58,47 @@ impl EventSender for HttpEventSender {
             Ok(Ok(answer)) => Ok(EndpointAnswer {
                 status: answer.status,
                 retry_after: RetryAfter::of(&answer.headers, self.clock.now()).wait(),
+                words: self.words(answer, event.signature),
             }),
-            // Nobody wants to read it: its status says it all.
-            Ok(Err(TransportError::TooLarge(status))) => Ok(EndpointAnswer {
-                status,
-                retry_after: None,
-            }),
+            // It took the event, and nobody wants to read the rest: its status says it all.
+            Ok(Err(TransportError::TooLarge(answer))) => Ok(EndpointAnswer::bare(answer.status)),
+            Ok(Err(TransportError::BrokeOff(_))) => Err("the answer broke off".to_owned()),
             Ok(Err(TransportError::NotSent(why) | TransportError::Interrupted(why))) => Err(why),
             Ok(Err(TransportError::Replaced)) => Err("the endpoint is not configured any more".to_owned()),
         }
     }
+}
+
+impl HttpEventSender {
+    /// What the endpoint said where it did not take the event. Pages of errors repeat the address that was called.
+    fn words(&self, answer: Incoming, signature: &str) -> EndpointWords {
+        if (200..300).contains(&answer.status) {
+            return EndpointWords::default();
+        }
+        let secrets = secrets_of(&self.url);
+        let all: Vec<&str> = secrets.iter().map(String::as_str).chain([signature]).collect();
+        let FailedAnswer { headers, body } = FailedAnswer::of(answer, &all);
+        EndpointWords { headers, body }
+    }
+}
+
+/// What of an address may be a secret: all behind the host, as a whole and in its parts, and whoever it signs in as. A short
+/// word of a path is a name, and stands in answers of other meaning.
+fn secrets_of(url: &Url) -> Vec<String> {
+    let is_like_a_token = |part: &&str| part.len() >= SHORTEST_TOKEN;
+    let segments = url.path_segments().into_iter().flatten().filter(is_like_a_token);
+    let mut secrets: Vec<String> = [
+        &url[Position::BeforePath..],
+        url.path(),
+        url.query().unwrap_or_default(),
+    ]
+    .into_iter()
+    .chain(segments)
+    .chain([url.username(), url.password().unwrap_or_default()])
+    .map(str::to_owned)
+    .collect();
+    secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    secrets
 }
 
 fn headers(event: SignedEvent<'_>) -> Result<HeaderMap, String> {

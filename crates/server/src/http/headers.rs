@@ -24,6 +24,8 @@ pub(crate) struct Wishes {
     pub(crate) force: bool,
     /// What it leads to is a part of this, as a `traceparent`: of the request's own span, or else the caller's.
     pub(crate) traceparent: Option<String>,
+    /// What other systems say of that trace.
+    pub(crate) tracestate: Option<String>,
 }
 
 impl FromRequest for Wishes {
@@ -31,8 +33,12 @@ impl FromRequest for Wishes {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let traceparent = middleware::traceparent(request);
-        ready(Self::of(request.headers()).map(|wishes| Self { traceparent, ..wishes }))
+        let (traceparent, tracestate) = (middleware::traceparent(request), middleware::tracestate(request));
+        ready(Self::of(request.headers()).map(|wishes| Self {
+            traceparent,
+            tracestate,
+            ..wishes
+        }))
     }
 }
 
@@ -43,6 +49,7 @@ impl Wishes {
             prefers: Preferences::of(headers),
             force: wants_fresh(headers),
             traceparent: None,
+            tracestate: None,
         })
     }
 }

@@ -29,6 +29,7 @@ use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::request_span::{self, Came, RequestSpan};
 use crate::http::standing::Standing;
+use crate::http::tracestate::tracestate as read_tracestate;
 use crate::lifecycle::Phase;
 use crate::net::client_address;
 use crate::net::connections::Guest;
@@ -53,6 +54,8 @@ pub(crate) struct Observed {
     pub(crate) upsert: Option<UpsertId>,
     /// What everything that it leads to is a part of, as a `traceparent`.
     pub(crate) traceparent: Option<String>,
+    /// What other systems say of that trace.
+    pub(crate) tracestate: Option<String>,
 }
 
 impl Observed {
@@ -123,6 +126,7 @@ pub(crate) async fn observe(
         is_signed: false,
         upsert: None,
         traceparent: span.traceparent().map(str::to_owned),
+        tracestate: span.tracestate().map(str::to_owned),
     });
 
     let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
@@ -187,13 +191,15 @@ fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
     let spans = request
         .app_data::<Data<State>>()
         .and_then(|state| state.traces.as_deref());
+    let traceparent = request_span::traceparent(request.headers());
     let came = Came {
         method: metrics::method_name(request.method()),
         template,
         is_https: spans.is_some() && is_https(request.request()),
         version: request.version(),
         server: spans.and_then(|_| request_span::server(request.uri(), request.headers())),
-        traceparent: request_span::traceparent(request.headers()),
+        tracestate: traceparent.as_ref().and_then(|_| read_tracestate(request.headers())),
+        traceparent,
     };
     RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
 }
@@ -276,4 +282,9 @@ impl Ending<'_> {
 /// What everything that the request leads to is a part of, as a `traceparent`.
 pub(crate) fn traceparent(request: &HttpRequest) -> Option<String> {
     request.extensions().get::<Observed>()?.traceparent.clone()
+}
+
+/// What other systems say of that trace.
+pub(crate) fn tracestate(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<Observed>()?.tracestate.clone()
 }

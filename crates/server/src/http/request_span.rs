@@ -4,7 +4,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Uri, Version};
 
-use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
+use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, TraceContext, trace_id};
 use upsert_core::UpsertId;
 
 use crate::http::metrics::OTHER_METHOD;
@@ -29,12 +29,15 @@ pub(crate) struct Came<'a> {
     pub(crate) server: Option<(String, Option<u16>)>,
     /// The caller's, if it is a valid one.
     pub(crate) traceparent: Option<String>,
+    /// The caller's, beside such a one and if it is valid itself.
+    pub(crate) tracestate: Option<String>,
 }
 
 /// The span of a request, if spans are recorded; and what everything that it leads to is a part of.
 pub(crate) struct RequestSpan {
     open: Option<Box<dyn OpenSpan>>,
     traceparent: Option<String>,
+    tracestate: Option<String>,
 }
 
 impl RequestSpan {
@@ -43,11 +46,17 @@ impl RequestSpan {
         self.traceparent.as_deref()
     }
 
+    /// What other systems say of that trace.
+    pub(crate) fn tracestate(&self) -> Option<&str> {
+        self.tracestate.as_deref()
+    }
+
     /// Of a request that is asked all the time, and about the process alone.
     pub(crate) fn none() -> Self {
         Self {
             open: None,
             traceparent: None,
+            tracestate: None,
         }
     }
 
@@ -56,6 +65,7 @@ impl RequestSpan {
             return Self {
                 open: None,
                 traceparent: came.traceparent,
+                tracestate: came.tracestate,
             };
         };
         // As the conventions have it, an unknown method is called HTTP in a name.
@@ -68,10 +78,11 @@ impl RequestSpan {
             Some(template) => format!("{verb} {template}").into(),
             None => verb.into(),
         };
+        let caller = TraceContext::of(came.traceparent.as_deref(), came.tracestate.as_deref());
         let mut open = spans.begin(NewSpan {
             name,
             side: Side::Server,
-            origin: Origin::child_of(came.traceparent.as_deref()),
+            origin: Origin::child_of(caller),
         });
         open.set("http.request.method", Fact::Text(came.method));
         if let Some(template) = came.template {
@@ -89,6 +100,7 @@ impl RequestSpan {
         Self {
             open: Some(open),
             traceparent,
+            tracestate: came.tracestate,
         }
     }
 
@@ -193,6 +205,7 @@ mod tests {
             version: Version::HTTP_11,
             server: None,
             traceparent: None,
+            tracestate: None,
         };
         drop(RequestSpan::begin(Some(&paper), came));
         let said = paper.0.lock();

@@ -36,6 +36,7 @@ const NDJSON: &str = "application/x-ndjson";
         ("Prefer" = Option<String>, Header, description = "`respond-async`: each line is answered right after its durable commit; `handling=lenient`: of each line, optional members that cannot be read are left out (`ignored`)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
+        ("tracestate" = Option<String>, Header, description = "Beside a valid `traceparent`: goes with it, if it is valid itself"),
     ),
     request_body(content = BatchLine, content_type = "application/x-ndjson"),
     responses(

@@ -56,7 +56,7 @@ pub(crate) async fn list_events(
         Direction::Out => {
             let (mut filter, page) = read_events::<OutgoingFilter>(&request)?;
             filter.merchants = caller.merchants.clone();
-            queries.list_outgoing(&filter, &page).await?
+            queries.list_outgoing(&filter, &page, caller.visibility()).await?
         }
     };
     Ok(reply::json(&found))

@@ -38,6 +38,7 @@ const ROUTE: &str = "POST /v1/customers";
         ("Prefer" = Option<String>, Header, description = "`respond-async`: 202 right after the durable commit; `handling=lenient`: optional members that cannot be read are left out (`ignored`) instead of refusing the whole. Several may be given (RFC 7240)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
+        ("tracestate" = Option<String>, Header, description = "Beside a valid `traceparent`: goes with it, if it is valid itself"),
     ),
     request_body(content = UpsertRequest, content_type = "application/json"),
     responses(
@@ -88,6 +89,7 @@ pub(crate) async fn upsert_customer(
         force: wishes.force,
         handling: wishes.prefers.handling.unwrap_or_default(),
         traceparent: wishes.traceparent,
+        tracestate: wishes.tracestate,
         priority: Priority::Interactive,
         request_id,
         visibility,

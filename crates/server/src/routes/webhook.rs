@@ -8,12 +8,12 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 
 use upsert_api::{AnyEvent, Beside, ProblemCode, RefusedEvents, WebhookProblem};
-use upsert_app::{Intake, Merchant, Refusal, Source};
+use upsert_app::{Intake, Merchant, Refusal, Source, TraceContext};
 use upsert_settings::is_name;
 use upsert_webhook::Received;
 
 use crate::http::body;
-use crate::http::middleware::{is_signed, traceparent};
+use crate::http::middleware::{is_signed, traceparent, tracestate};
 use crate::http::problem::Problem;
 use crate::routes::reply;
 use crate::state::State;
@@ -28,6 +28,7 @@ use crate::state::State;
         ("merchant" = String, Path, description = "The merchant's id"),
         ("source" = String, Path, description = "The source's name"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
+        ("tracestate" = Option<String>, Header, description = "Beside a valid `traceparent`: goes with it, if it is valid itself"),
     ),
     request_body(content = AnyEvent, content_type = "application/json", description = "Any JSON, signed to the byte"),
     responses(
@@ -64,11 +65,9 @@ pub(crate) async fn receive_event(
         method: request.method().as_str(),
         body: &body,
     };
-    let traceparent = traceparent(&request);
-    let event = state
-        .gateway
-        .inbox
-        .read_event(merchant, source, &received, traceparent.as_deref())?;
+    let (traceparent, tracestate) = (traceparent(&request), tracestate(&request));
+    let trace = TraceContext::of(traceparent.as_deref(), tracestate.as_deref());
+    let event = state.gateway.inbox.read_event(merchant, source, &received, trace)?;
     is_signed(&request);
     let intake = state.gateway.inbox.take_event(event).await?;
     answer(intake)

@@ -23,7 +23,7 @@ use sampling::AsDecidedBefore;
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
-use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans};
+use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, TraceContext};
 use upsert_settings::Telemetry;
 
 /// How long the collector may take to answer.
@@ -157,14 +157,15 @@ fn kind(side: Side) -> SpanKind {
     }
 }
 
-/// Reads a `traceparent`; one that is not valid names nothing.
-fn read(traceparent: &str, is_remote: bool) -> Option<SpanContext> {
-    let mut parts = traceparent.split('-').skip(1);
+/// Reads a `traceparent`, with the `tracestate` beside it; one that is not valid names nothing.
+fn read(named: TraceContext<'_>, is_remote: bool) -> Option<SpanContext> {
+    let mut parts = named.traceparent.split('-').skip(1);
     let trace = TraceId::from_hex(parts.next()?).ok()?;
     let span = SpanId::from_hex(parts.next()?).ok()?;
     let flags = u8::from_str_radix(parts.next()?, 16).ok()?;
     let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
-    let context = SpanContext::new(trace, span, flags, is_remote, TraceState::NONE);
+    let state = named.tracestate.and_then(|state| state.parse().ok());
+    let context = SpanContext::new(trace, span, flags, is_remote, state.unwrap_or(TraceState::NONE));
     context.is_valid().then_some(context)
 }
 
@@ -177,16 +178,30 @@ fn written(context: &SpanContext) -> String {
 mod tests {
     use super::*;
 
+    fn read_alone(traceparent: &str) -> Option<SpanContext> {
+        read(TraceContext::of(Some(traceparent), None)?, true)
+    }
+
+    #[test]
+    fn a_tracestate_is_read_beside_its_traceparent() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let named = TraceContext::of(Some(valid), Some("rojo=00f0,congo=t61r")).unwrap();
+        assert_eq!(
+            read(named, true).unwrap().trace_state().header(),
+            "rojo=00f0,congo=t61r"
+        );
+    }
+
     #[test]
     fn a_traceparent_is_read_as_it_is_written_and_of_its_flags_only_the_sampled_one() {
         let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(written(&read(valid, true).unwrap()), valid);
+        assert_eq!(written(&read_alone(valid).unwrap()), valid);
         let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe-more";
         let taken = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
-        assert_eq!(written(&read(later, true).unwrap()), taken);
+        assert_eq!(written(&read_alone(later).unwrap()), taken);
         let zeroes = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
         for invalid in ["", "00", "00-x-y-z", zeroes] {
-            assert!(read(invalid, true).is_none(), "{invalid}");
+            assert!(read_alone(invalid).is_none(), "{invalid}");
         }
     }
 }

@@ -8,8 +8,9 @@ use upsert_store::{
 };
 use upsert_testkit::records::{
     attempt_record, customer_change, customer_id, customer_record, delivery_id, disabled_endpoint, email, event_id,
-    event_marks, full_delivery_error, full_delivery_record, full_lane, idempotency_record, incident_id, incoming_event,
-    noon, paused_connection, person, sent_request, stored_answer, stored_merchant, upsert_id, upsert_record,
+    event_marks, failed_attempt, full_delivery_error, full_delivery_record, full_lane, idempotency_record, incident_id,
+    incoming_event, noon, paused_connection, person, sent_request, stored_answer, stored_merchant, upsert_id,
+    upsert_record,
 };
 
 /// Stands in every text that is planted.
@@ -65,6 +66,9 @@ fn writes(merchant: &str, number: u32, revision: u64) -> Vec<Write> {
         text("body"),
         noon(),
     );
+    let mut failed = failed_attempt();
+    failed.body = Some(text("answer").into());
+    outgoing.keep_answer(failed);
     let mut marks = event_marks(customer, "shop");
     marks.revision = revision;
     marks.marks[0].order = text("order");
@@ -127,6 +131,7 @@ fn of_deliveries(merchant: &str, number: u32) -> Vec<Write> {
     for attempt in [1, 2] {
         let mut row = full_delivery_record(merchant, "crm", delivery, DeliveryState::Waiting);
         row.traceparent = Some(text("trace"));
+        row.tracestate = Some(text("state"));
         let mut kept = attempt_record(delivery, attempt);
         kept.result = Some(text("result"));
         let mut request = sent_request(attempt);

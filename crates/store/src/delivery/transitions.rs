@@ -43,6 +43,7 @@ impl DeliveryRecord {
             maybe_written: false,
             attempts_forgotten: false,
             traceparent: None,
+            tracestate: None,
         }
     }
 

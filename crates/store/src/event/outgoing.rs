@@ -5,14 +5,17 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use upsert_api::{OutgoingFilter, OutgoingState};
+use upsert_api::{FailedAttempt, OutgoingFilter, OutgoingState};
 use upsert_core::EventId;
 
 use crate::Expect;
-use crate::delivery::{is_among, is_wanted};
+use crate::delivery::{DeliveryRecord, is_among, is_wanted};
 
 /// No process has one for itself for longer: a claim that says so was made by a clock that was wrong.
 const LONGEST_CLAIM: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many of the newest tries that failed are kept: as many as are made before it is given up.
+pub const MOST_ANSWERS: usize = 10;
 
 /// One event on its way to one endpoint. How far it is changes by the methods below alone.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +44,35 @@ pub struct OutgoingEvent {
     /// Until when one of several processes has it for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failed_attempts: Vec<FailedAttempt>,
+    /// What it is a part of; none: nobody asked for what it tells of, or not within a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<EventTrace>,
     body: String,
+}
+
+/// The request that made what an event tells of, as W3C Trace Context has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventTrace {
+    /// Its `traceparent`.
+    pub traceparent: String,
+    /// What other systems of tracing say of that trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl EventTrace {
+    /// Of the request that this delivery came with.
+    pub fn of(delivery: &DeliveryRecord) -> Option<Self> {
+        delivery.traceparent.clone().map(|traceparent| Self {
+            traceparent,
+            tracestate: delivery.tracestate.clone(),
+            made_at: delivery.created_at,
+        })
+    }
 }
 
 /// How far it is.
@@ -104,6 +135,8 @@ impl OutgoingEvent {
             last_error: None,
             replayed_at: None,
             lease_until: None,
+            failed_attempts: Vec::new(),
+            trace: None,
             body,
         }
     }
@@ -149,11 +182,27 @@ impl OutgoingEvent {
         self.last_error = error;
     }
 
+    /// What the endpoint said to the try that was noted last.
+    pub fn keep_answer(&mut self, failed: FailedAttempt) {
+        let too_many = (self.failed_attempts.len() + 1).saturating_sub(MOST_ANSWERS);
+        self.failed_attempts.drain(..too_many);
+        self.failed_attempts.push(failed);
+    }
+
     /// The endpoint took it. What was taken is not kept: it is personal data that nobody needs any more.
     pub fn succeed(&mut self, now: Timestamp) {
         self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
         self.progress = Progress::Succeeded { ended_at: now };
+        self.forget_words();
+    }
+
+    /// What is sent, and what the endpoint said, which may repeat it.
+    fn forget_words(&mut self) {
         self.body.clear();
+        for failed in &mut self.failed_attempts {
+            failed.headers.clear();
+            failed.body = None;
+        }
     }
 
     /// It is tried again.
@@ -183,7 +232,7 @@ impl OutgoingEvent {
         self.expects(&[OutgoingState::Failed]);
         if let Progress::Failed { ended_at } = self.progress {
             self.progress = Progress::Discarded { ended_at };
-            self.body.clear();
+            self.forget_words();
         }
     }
 
@@ -248,6 +297,11 @@ impl OutgoingEvent {
     /// What went wrong last, free of personal data.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
+    }
+
+    /// The tries that failed, in order, at most [`MOST_ANSWERS`] of them; also those before it was replayed.
+    pub fn failed_attempts(&self) -> &[FailedAttempt] {
+        &self.failed_attempts
     }
 
     /// What is sent, to the letter; empty once nobody needs it any more.

@@ -1,5 +1,7 @@
 //! Deliveries in every state, and their attempts.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use upsert_core::{
@@ -66,6 +68,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId, st
     record.force = true;
     record.priority = Priority::Bulk;
     record.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    record.tracestate = Some("rojo=00f0,congo=t61r".to_owned());
     for number in [3, 5] {
         let mut older = delivery_record(merchant, connection, delivery_id(number), DeliveryState::Waiting);
         older.give_way_to(&mut record, noon());
@@ -119,6 +122,7 @@ pub fn delivery_error(kind: ErrorKind, code: Option<&str>) -> DeliveryError {
         vendor_status: None,
         vendor_request_id: None,
         errors: Vec::new(),
+        vendor_headers: BTreeMap::new(),
         vendor_body: None,
     }
 }
@@ -137,7 +141,8 @@ pub fn full_delivery_error() -> DeliveryError {
             vendor_field: "emailAddress".to_owned(),
             detail: "taken".to_owned(),
         }],
-        vendor_body: Some(serde_json::json!({ "code": "E42", "at": [null, 1.5] })),
+        vendor_headers: [("server".to_owned(), "nginx \"ä\"".to_owned())].into(),
+        vendor_body: Some(serde_json::json!({ "code": "E42\0\u{202e}", "at": [null, 1.5] })),
     }
 }
 

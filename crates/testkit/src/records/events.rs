@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use upsert_api::{EventProblem, ProblemCode};
+use upsert_api::{EventProblem, FailedAttempt, ProblemCode};
 use upsert_core::CustomerId;
 use upsert_store::{
     EventMark, EventMarks, IncomingEvent, IncomingOutcome, IncomingState, OutgoingEvent, OutgoingState,
@@ -71,6 +71,18 @@ pub fn event_marks(customer: CustomerId, source: &str) -> EventMarks {
             fields: ["/email".to_owned()].into(),
         }],
         given: BTreeMap::new(),
+    }
+}
+
+/// A try that failed, with words that are awkward to keep.
+pub fn failed_attempt() -> FailedAttempt {
+    FailedAttempt {
+        ended_at: seconds(60),
+        duration_ms: 41,
+        status: Some(410),
+        error: "the endpoint answered 410".to_owned(),
+        headers: [("server".to_owned(), "nginx \"ä\"".to_owned())].into(),
+        body: Some("<h1>Gone\0\u{202e}</h1>".into()),
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn cause() -> Cause {
         code: some_secret("is known"),
         count: 3,
         sample_detail: secret("is known already"),
+        sample_answer: some_secret("is known"),
         newest_delivery_id: DeliveryId::oldest_at(noon()),
         newest_at: noon(),
         states: BTreeMap::from([(DeliveryState::Failed, 2), (DeliveryState::Waiting, 1)]),

@@ -66,6 +66,7 @@ pub(crate) fn delivery_error() -> DeliveryError {
         vendor_status: Some(422),
         vendor_request_id: some_secret("call"),
         errors: vec![field_error()],
+        vendor_headers: [("server".to_owned(), secret("proxy"))].into(),
         vendor_body: Some(json!({ (secret("name")): [secret("value"), true, 7] })),
     }
 }

@@ -5,8 +5,8 @@ use upsert_core::{CustomerId, EventId, UpsertId};
 
 use super::{ignored, noon, open, secret, some_secret, wrong};
 use crate::{
-    Conflict, EventProblem, EventResult, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, ProblemCode,
-    TakenEvent, WholeIncomingEvent, WholeOutgoingEvent,
+    Conflict, EventProblem, EventResult, FailedAttempt, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState,
+    ProblemCode, TakenEvent, WholeIncomingEvent, WholeOutgoingEvent,
 };
 
 pub(super) fn conflict() -> Conflict {
@@ -57,6 +57,7 @@ pub(crate) fn outgoing_event() -> OutgoingEvent {
         last_attempt_at: Some(noon()),
         last_status: Some(503),
         last_error: Some(open("it answered 503")),
+        last_answer: some_secret("answer"),
         ended_at: Some(noon()),
     }
 }
@@ -76,6 +77,18 @@ pub(crate) fn whole_outgoing_event() -> WholeOutgoingEvent {
     WholeOutgoingEvent {
         event: outgoing_event(),
         body: Some(document()),
+        failed_attempts: vec![failed_attempt()],
+    }
+}
+
+pub(crate) fn failed_attempt() -> FailedAttempt {
+    FailedAttempt {
+        ended_at: noon(),
+        duration_ms: 41,
+        status: Some(503),
+        error: open("the endpoint answered 503"),
+        headers: [("server".to_owned(), secret("proxy"))].into(),
+        body: Some(json!({ (secret("name")): [secret("value"), true, 7] })),
     }
 }
 

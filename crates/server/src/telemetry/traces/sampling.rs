@@ -31,8 +31,11 @@ impl ShouldSample for AsDecidedBefore {
         links: &[Link],
     ) -> SamplingResult {
         let parent = parent.map(|parent| parent.span().span_context().clone());
+        let parent = parent.filter(SpanContext::is_valid);
+        // It is about the trace: another one has nothing of it.
+        let trace_state = parent.as_ref().map(|parent| parent.trace_state().clone());
         let cause = links.first().map(|link| link.span_context.clone());
-        let before = parent.filter(SpanContext::is_valid).or(cause);
+        let before = parent.or(cause);
         let Some(before) = before else {
             return self.fresh.should_sample(None, trace, name, kind, attributes, links);
         };
@@ -43,13 +46,15 @@ impl ShouldSample for AsDecidedBefore {
                 SamplingDecision::Drop
             },
             attributes: Vec::new(),
-            trace_state: TraceState::default(),
+            trace_state: trace_state.unwrap_or(TraceState::NONE),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use upsert_app::TraceContext;
+
     use super::super::read;
     use super::*;
 
@@ -57,10 +62,11 @@ mod tests {
     const LEFT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
     fn keeps(ratio: f64, parent: Option<&str>, cause: Option<&str>) -> bool {
-        let parent = parent.and_then(|parent| read(parent, true));
+        let named = |traceparent| read(TraceContext::of(Some(traceparent), None)?, true);
+        let parent = parent.and_then(named);
         let parent = parent.map(|parent| Context::new().with_remote_span_context(parent));
         let links: Vec<Link> = cause
-            .and_then(|cause| read(cause, true))
+            .and_then(named)
             .map(|cause| Link::new(cause, Vec::new(), 0))
             .into_iter()
             .collect();

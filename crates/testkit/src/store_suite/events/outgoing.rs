@@ -6,7 +6,7 @@ use upsert_core::{EventId, Word as _};
 use upsert_store::{EndpointRecord, EventCount, Expect, OutgoingEvent, OutgoingFilter, OutgoingState, Store, Write};
 
 use super::super::{almost_a_minute_from_their_ids, holds, put, put_for, put_for_each, spans};
-use crate::records::{disabled_endpoint, event_id, outgoing_event, outgoing_event_due, seconds};
+use crate::records::{disabled_endpoint, event_id, failed_attempt, outgoing_event, outgoing_event_due, seconds};
 
 use OutgoingState::{Discarded, Failed, Pending, Retrying, Succeeded};
 
@@ -51,12 +51,14 @@ pub(in super::super) async fn an_event_that_goes_out_comes_back_as_it_was_put(st
     assert_eq!(store.incoming_event("acme", event_id(1)).await.unwrap(), None);
     assert!(holds(&*store, event.change()).await);
     event.note_try(Some(410), None, seconds(60));
+    event.keep_answer(failed_attempt());
     event.give_up("gone", seconds(61));
     put_all(&*store, &[event.clone()]).await;
     assert_eq!(
         store.outgoing_event("acme", event_id(1)).await.unwrap(),
         Some(event.clone())
     );
+    assert_eq!(event.failed_attempts(), [failed_attempt()]);
     event.replay(seconds(70));
     put_all(&*store, &[event.clone()]).await;
     assert_eq!(store.outgoing_event("acme", event_id(1)).await.unwrap(), Some(event));
