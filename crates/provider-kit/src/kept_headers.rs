@@ -43,9 +43,9 @@ const LONGEST: usize = 256;
 
 /// Those that are there, as plain lines, by their names.
 pub(crate) fn kept_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let listed = KEPT.into_iter().filter_map(|name| {
+    let listed = KEPT.into_iter().map(|name| {
         let values: Vec<_> = headers.get_all(name).iter().map(text).collect();
-        Some((name, values.join(", ")))
+        (name, values.join(", "))
     });
     let host = headers.get(LOCATION).map(text).and_then(|location| host_of(&location));
     let all = listed.chain(host.map(|host| (LOCATION, host)));

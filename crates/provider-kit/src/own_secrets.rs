@@ -63,7 +63,9 @@ impl OwnSecrets {
 
     /// Headers and body of an answer without them.
     pub(crate) fn cover_answer(&self, headers: &mut BTreeMap<String, String>, body: Option<&mut Json>) {
-        headers.values_mut().for_each(|value| self.cover_text(value));
+        for value in headers.values_mut() {
+            self.cover_text(value);
+        }
         if let Some(body) = body {
             self.cover_json(body);
         }

@@ -260,7 +260,7 @@ async fn what_is_kept_of_an_answer_is_bounded_whatever_comes() {
         page.as_bytes(),
         line.as_bytes(),
         odd.as_bytes(),
-        &[0xff; 300_000],
+        &vec![0xff; 300_000],
         &[0x1f, 0x8b, 8, 0, 7],
     ] {
         for status in [200, 302, 422, 502] {
@@ -313,7 +313,7 @@ async fn an_answer_that_was_cut_in_the_middle_keeps_what_had_arrived() {
         assert_eq!(error.vendor_headers["server"], "nginx");
     }
     // Longer than anything is read.
-    let error = failed(200, "server: nginx\r\n", &[b'x'; 2 * 1024 * 1024]).await;
+    let error = failed(200, "server: nginx\r\n", &vec![b'x'; 2 * 1024 * 1024]).await;
     assert_eq!(
         (error.kind, error.vendor_status),
         (ErrorKind::BrokenContract, Some(200))
