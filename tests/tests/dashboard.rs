@@ -276,6 +276,14 @@ async fn a_try_shows_the_vendors_next_real_answer_and_when_it_is_back_what_waits
     let first: usize = left(&browser).await;
     assert!(first < WAITING, "{first}");
     browser.wait_gone("What waits is going out").await;
+    world
+        .until_all("/v1/connections", PATIENCE, |answered| {
+            let connections = answered.body["data"].as_array().unwrap();
+            connections
+                .iter()
+                .all(|one| one["waiting"] == 0 && one["in_flight"] == 0)
+        })
+        .await;
     assert_eq!(world.rotor.records().len(), WAITING);
     browser.assert_clean().await;
 }

@@ -220,7 +220,13 @@ async fn a_connection_that_the_vendor_or_somebody_paused_and_that_goes_on_is_tol
 /// Without what moves by itself, and of several processes without what each has seen itself.
 fn stable(world: &World, connection: &Json) -> Json {
     let mut connection = connection.clone();
-    let mut left_out = vec!["oldest_waiting_seconds", "waiting", "in_flight", "next_probe_at"];
+    let mut left_out = vec![
+        "oldest_waiting_seconds",
+        "waiting",
+        "in_flight",
+        "work_seconds",
+        "next_probe_at",
+    ];
     if world.processes() > 1 {
         left_out.extend(["health", "breaker", "concurrency", "rate_limit"]);
     }

@@ -172,7 +172,10 @@ async fn a_connection_tells_how_many_dead_letters_it_has_and_what_they_failed_of
     let unknown = world.get("/v1/connections/acme/nowhere/failures").await;
     assert_eq!((unknown.status, unknown.code()), (404, "not_found"));
     let failures = "/v1/connections/acme/rotor/failures";
-    assert_eq!(world.get(failures).await.body, json!({ "data": [] }));
+    assert_eq!(
+        world.get(failures).await.body,
+        json!({ "data": [], "counted_all": true })
+    );
 
     let person = |number: u32| json!({ "reference": format!("c{number}"), "given_name": "Ann", "family_name": "Lee", "email": format!("c{number}@x.example"), "phone": format!("202555{:04}", 1000 + number) });
     let mut refused = Vec::new();

@@ -26,7 +26,11 @@ pub fn read_vendors(vendors: &[Vendored], evidence: &mut Evidence) {
         let entries = vendor.simulator.journal().entries();
         let side = VendorSide {
             provider: vendor.provider.to_owned(),
-            calls: entries.iter().map(|entry| call(entry, &people)).collect(),
+            calls: entries
+                .iter()
+                .filter(|entry| !is_read(entry))
+                .map(|entry| call(entry, &people))
+                .collect(),
             records,
         };
         evidence.vendors.insert(vendor.connection.to_owned(), side);
@@ -39,6 +43,11 @@ fn shown_id(provider: &str, id: String, fields: &Map<String, Json>) -> String {
         Some(ours) if provider == "add-update" => ours.to_owned(),
         _ => id,
     }
+}
+
+/// A read is no attempt of a delivery: it finds out whether the vendor is there, when a connection is resumed or probed.
+fn is_read(entry: &Entry) -> bool {
+    entry.method == "GET" && entry.write.is_none()
 }
 
 fn call(entry: &Entry, people: &HashMap<&str, &str>) -> Call {

@@ -304,6 +304,7 @@ fn of_connection() -> Stays {
                 "/waiting",
                 "/in_flight",
                 "/oldest_waiting_seconds",
+                "/work_seconds",
                 "/dead_letters",
                 "/breaker/calls",
                 "/breaker/faults",
@@ -321,6 +322,7 @@ fn of_connection() -> Stays {
                 "/health/latency_p50_ms",
                 "/health/latency_p95_ms",
                 "/health/latency_p99_ms",
+                "/health/latency_usual_ms",
             ],
         ))
 }

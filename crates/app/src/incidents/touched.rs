@@ -18,8 +18,6 @@ const MOST: usize = 10_000;
 const NAMED: usize = 200;
 /// The call that failed first belongs to a delivery that was made a little before.
 const BEFORE: SignedDuration = SignedDuration::from_mins(1);
-/// What took so much longer than its calls had to wait.
-const WAITED: SignedDuration = SignedDuration::from_secs(5);
 
 /// Counts them, until the vendor answered again or until now.
 pub(crate) async fn touched(
@@ -43,7 +41,7 @@ pub(crate) async fn touched(
     loop {
         let page = store.deliveries(&filter, before, AT_ONCE).await?;
         looked_at += page.entries.len();
-        for delivery in page.entries.iter().filter(|delivery| is_touched(delivery)) {
+        for delivery in page.entries.iter().filter(|delivery| is_touched(delivery, incident)) {
             counted.deliveries += 1;
             counted.coalesced += u64::from(delivery.state() == DeliveryState::Superseded);
             customers.insert(delivery.customer);
@@ -59,13 +57,14 @@ pub(crate) async fn touched(
     Ok(counted)
 }
 
-/// Whether it failed by the vendor's fault, or had to wait.
-fn is_touched(delivery: &DeliveryRecord) -> bool {
+/// Whether it failed by the vendor's fault, or had to wait until the vendor took calls again.
+fn is_touched(delivery: &DeliveryRecord, incident: &IncidentRecord) -> bool {
     let Some(ended_at) = delivery.ended_at() else {
         return true;
     };
-    let calls = SignedDuration::from_millis(i64::try_from(delivery.duration_ms()).unwrap_or(i64::MAX));
-    let has_waited = ended_at.duration_since(delivery.created_at) > calls.saturating_add(WAITED);
+    let has_waited = incident
+        .answering_since()
+        .is_some_and(|since| delivery.created_at < since && ended_at >= since);
     let has_failed = delivery.error().is_some_and(|error| is_of_vendor(error.kind));
     delivery.state() == DeliveryState::Superseded || delivery.attempts() > 1 || has_failed || has_waited
 }

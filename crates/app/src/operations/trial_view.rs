@@ -70,6 +70,7 @@ fn then(follows: TrialFollows, connection: &Connection) -> String {
             let until = until.strftime("%H:%M:%S");
             format!("{waiting}, and the next call goes by itself at {until} UTC")
         }
+        (TrialFollows::Waits, None) if connection.waiting == 0 => waiting,
         (TrialFollows::Waits, None) => format!("{waiting}, and is tried again by itself"),
     }
 }

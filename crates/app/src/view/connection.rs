@@ -80,7 +80,9 @@ impl Context {
             in_flight,
             oldest_waiting_seconds: age,
             through_at,
-            work_seconds: work.filter(|_| stands).map(|wait| wait.as_secs()),
+            work_seconds: work
+                .filter(|_| stands)
+                .map(|wait| wait.as_secs() + i64::from(wait.subsec_nanos() > 0)),
             dead_letters: failed.map_or(0, |failed| failed.count),
             status,
         }

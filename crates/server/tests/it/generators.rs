@@ -207,7 +207,8 @@ const WORDS: &str = "action actions direction disabled_by encryption error_kind 
 
 /// Those that are not: an address's state, words of vendors or of later versions, and what may be covered by `•••`, which several
 /// languages cannot have in a name.
-const FREE: &str = "Address.state DeliveryError.code Cause.code AuditEntry.action Customer.kind Customer.status";
+const FREE: &str = "Address.state DeliveryError.code Cause.code AuditEntry.action Customer.kind Customer.status \
+    IncidentEvent.reason";
 
 /// Whether a value is one of a closed set, or a list of such, or null.
 fn is_enumerated(document: &Json, schema: &Json) -> bool {

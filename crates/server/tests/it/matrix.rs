@@ -34,7 +34,7 @@ pub(crate) async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        47,
+        48,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
