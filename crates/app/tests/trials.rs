@@ -280,14 +280,14 @@ async fn what_is_on_its_way_is_left_alone_and_so_is_what_waits_behind_it() {
     vendor.then([Act::Slow(Duration::from_secs(5))]);
     let first = house
         .command(json!({ "reference": "r", "given_name": "A" }), |command| {
-            command.respond_async = true
+            command.respond_async = true;
         })
         .await
         .unwrap();
     sleep(Duration::from_secs(1)).await;
     let second = house
         .command(json!({ "reference": "r", "given_name": "B" }), |command| {
-            command.respond_async = true
+            command.respond_async = true;
         })
         .await
         .unwrap();

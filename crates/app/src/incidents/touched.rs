@@ -16,6 +16,8 @@ const AT_ONCE: usize = 500;
 const MOST: usize = 10_000;
 /// Customers that are named.
 const NAMED: usize = 200;
+/// What took so much longer than its calls had to wait.
+const WAITED: SignedDuration = SignedDuration::from_secs(5);
 /// The call that failed first belongs to a delivery that was made a little before.
 const BEFORE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -57,14 +59,15 @@ pub(crate) async fn touched(
     Ok(counted)
 }
 
-/// Whether it failed by the vendor's fault, or had to wait until the vendor took calls again.
+/// Whether it failed by the vendor's fault, or had to wait: it was there when the last call failed, or for long.
 fn is_touched(delivery: &DeliveryRecord, incident: &IncidentRecord) -> bool {
     let Some(ended_at) = delivery.ended_at() else {
         return true;
     };
-    let has_waited = incident
-        .answering_since()
-        .is_some_and(|since| delivery.created_at < since && ended_at >= since);
+    let calls = SignedDuration::from_millis(i64::try_from(delivery.duration_ms()).unwrap_or(i64::MAX));
+    let waited_long = ended_at.duration_since(delivery.created_at) > calls.saturating_add(WAITED);
+    let outlasted = |failure| delivery.created_at <= failure && failure <= ended_at;
+    let has_waited = waited_long || incident.last_failure_at().is_some_and(outlasted);
     let has_failed = delivery.error().is_some_and(|error| is_of_vendor(error.kind));
     delivery.state() == DeliveryState::Superseded || delivery.attempts() > 1 || has_failed || has_waited
 }

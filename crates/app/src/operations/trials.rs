@@ -44,8 +44,8 @@ impl Operations {
     /// say. If the vendor is there what waits goes out.
     ///
     /// # Errors
-    /// 404. 409: it is paused by hand, or there is nothing to call the vendor with. 503: our own limits hold the call back, or
-    /// another one finds out just now.
+    /// Not found; a conflict, where it is paused by hand or there is nothing to call the vendor with; overloaded, where our own
+    /// limits hold the call back or another one finds out just now.
     pub async fn try_connection(
         &self,
         merchant: &Merchant,

@@ -192,7 +192,7 @@ pub(crate) async fn try_now(session: Session, named: Named) -> Result<HttpRespon
             .await?;
         told(&format!("{merchant} / {name}"), &session.visibility().show(tried.trial))
     };
-    session.operate(&links::connection(&merchant, &name), tried).await
+    Box::pin(session.operate(&links::connection(&merchant, &name), tried)).await
 }
 
 /// What waits is sent at once.
@@ -214,7 +214,7 @@ pub(crate) async fn resume(session: Session, named: Named) -> Result<HttpRespons
             None => Ok(format!("{whose}: {}", resumed.first_call())),
         }
     };
-    session.operate(&links::connection(&merchant, &name), resume).await
+    Box::pin(session.operate(&links::connection(&merchant, &name), resume)).await
 }
 
 #[cfg(test)]
